@@ -1,0 +1,94 @@
+//! A board: what it is, which hierarchies and bridges it has, which containers it runs.
+
+use super::container::Container;
+use super::value::{IfName, Ipv4Net, Ipv6Net, Mac};
+use crate::error::Origin;
+use std::rc::Rc;
+
+/// A whole board profile.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Board {
+    /// The profile's file as the user named it.
+    pub file: Option<Rc<str>>,
+    /// `board.name`.
+    pub name: String,
+    /// `board.description`.
+    pub description: String,
+    /// `board.compatible`: what /proc/device-tree/compatible has to list one of; empty means any board.
+    pub compatible: Vec<String>,
+    /// `board.arch`, as `uname -m` says it for the board's kernel (`ppc`, `aarch64`, `x86_64`); empty means any.
+    pub arch: String,
+    /// `board.cpus`: how many cpus the board has, 1..=1024.
+    pub cpus: Option<u32>,
+    /// `[cgroup]`.
+    pub cgroup: CgroupSetup,
+    /// `[[bridge]]`, in file order.
+    pub bridges: Vec<Bridge>,
+    /// `[[container]]`, in file order.
+    pub containers: Vec<Container>,
+}
+
+/// Which cgroup interface the profile wants.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Layout {
+    /// Whatever is mounted; where nothing is, v1.
+    #[default]
+    Auto,
+    /// One v1 hierarchy per controller (or per co-mounted group).
+    V1,
+    /// The unified hierarchy.
+    V2,
+}
+
+/// `[cgroup]`: how the hierarchies are laid out.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CgroupSetup {
+    /// `layout`.
+    pub layout: Layout,
+    /// `mountpoint`: the directory that holds the hierarchies. Default `/sys/fs/cgroup`.
+    pub mountpoint: String,
+    /// `controllers`: the controllers that `up` makes sure are mounted and that containers join, kernel names.
+    pub controllers: Vec<String>,
+    /// `comount`: groups of controllers that share one hierarchy when `up` mounts them.
+    pub comount: Vec<Vec<String>>,
+    /// `favordynmods`: mount with that option where the kernel has it (6.0+); it makes moves cheap and taxes every fork.
+    pub favordynmods: bool,
+    /// Where the section starts.
+    pub origin: Origin,
+}
+
+/// The controllers a container joins where its host has them, so that freezing, limits and statistics always work.
+pub const DEFAULT_CONTROLLERS: [&str; 8] =
+    ["cpuset", "cpu", "cpuacct", "memory", "devices", "freezer", "blkio", "pids"];
+
+impl Default for CgroupSetup {
+    fn default() -> Self {
+        Self {
+            layout: Layout::Auto,
+            mountpoint: "/sys/fs/cgroup".into(),
+            controllers: DEFAULT_CONTROLLERS.iter().map(|name| name.to_string()).collect(),
+            comount: Vec::new(),
+            favordynmods: false,
+            origin: Origin::default(),
+        }
+    }
+}
+
+/// `[[bridge]]`: made by `up` with its ports where it does not exist.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Bridge {
+    /// `name`.
+    pub name: IfName,
+    /// `ports`: host interfaces to enslave, in order. The first one's MAC becomes br0's, pinned.
+    pub ports: Vec<IfName>,
+    /// `hwaddr`: a MAC other than the first port's.
+    pub hwaddr: Option<Mac>,
+    /// `mtu` in bytes, 68..=65535.
+    pub mtu: Option<u32>,
+    /// `ipv4`: the board's own addresses on the bridge.
+    pub ipv4: Vec<Ipv4Net>,
+    /// `ipv6`.
+    pub ipv6: Vec<Ipv6Net>,
+    /// Where the section starts.
+    pub origin: Origin,
+}

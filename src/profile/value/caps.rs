@@ -1,0 +1,79 @@
+//! Capabilities (linux/capability.h).
+
+/// A set of capabilities, bit N for capability N.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct CapSet(pub u64);
+
+/// Names in the kernel's order, lower case, without `cap_`.
+pub const CAPABILITY_NAMES: [&str; 41] = [
+    "chown",
+    "dac_override",
+    "dac_read_search",
+    "fowner",
+    "fsetid",
+    "kill",
+    "setgid",
+    "setuid",
+    "setpcap",
+    "linux_immutable",
+    "net_bind_service",
+    "net_broadcast",
+    "net_admin",
+    "net_raw",
+    "ipc_lock",
+    "ipc_owner",
+    "sys_module",
+    "sys_rawio",
+    "sys_chroot",
+    "sys_ptrace",
+    "sys_pacct",
+    "sys_admin",
+    "sys_boot",
+    "sys_nice",
+    "sys_resource",
+    "sys_time",
+    "sys_tty_config",
+    "mknod",
+    "lease",
+    "audit_write",
+    "audit_control",
+    "setfcap",
+    "mac_override",
+    "mac_admin",
+    "syslog",
+    "wake_alarm",
+    "block_suspend",
+    "audit_read",
+    "perfmon",
+    "bpf",
+    "checkpoint_restore",
+];
+
+/// The usual fourteen, a TOML container's default: chown dac_override fowner fsetid kill setgid setuid setpcap
+/// net_bind_service net_raw sys_chroot mknod audit_write setfcap.
+pub const DEFAULT_CAPABILITIES: CapSet = CapSet(
+    1 | 1 << 1
+        | 1 << 3
+        | 1 << 4
+        | 1 << 5
+        | 1 << 6
+        | 1 << 7
+        | 1 << 8
+        | 1 << 10
+        | 1 << 13
+        | 1 << 18
+        | 1 << 27
+        | 1 << 29
+        | 1 << 31,
+);
+
+/// What a container keeps.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Capabilities {
+    /// Everything (LXC without `lxc.cap.drop`).
+    All,
+    /// Everything but these (`lxc.cap.drop`).
+    Drop(CapSet),
+    /// These only (`lxc.cap.keep`, `capabilities = [...]`).
+    Keep(CapSet),
+}
