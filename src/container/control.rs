@@ -258,7 +258,12 @@ impl<'a> Reply<'a> {
             b'i' => {
                 let number = usize::try_from(fields.number()?).ok()?;
                 let state = *State::ALL.get(number)?;
-                Reply::Info { state, init: fields.number()?, user: fields.number()?, monitor: fields.number()? }
+                Reply::Info {
+                    state,
+                    init: fields.number()?,
+                    user: fields.number()?,
+                    monitor: fields.number()?,
+                }
             }
             b'e' => Reply::Ended { status: fields.number()?, note: fields.text()? },
             b'v' => Reply::Value { text: fields.text()? },

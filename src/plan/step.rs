@@ -164,10 +164,18 @@ impl fmt::Display for Step {
             Step::WriteCgroup { dir, file, value } => write!(f, "write {} to {dir}/{file}", Text(value)),
             Step::JoinCgroup { dir } => write!(f, "join cgroup {dir}"),
             Step::Clone { network } => {
-                write!(f, "clone with new uts, pid, ipc, mount{} namespace", if *network { ", network" } else { "" })
+                write!(
+                    f,
+                    "clone with new uts, pid, ipc, mount{} namespace",
+                    if *network { ", network" } else { "" }
+                )
             }
             Step::MakeMacvlan { temporary, link, mode, mac, name, mtu } => {
-                write!(f, "make macvlan {temporary} (for {name}) on {link}, mode {mode}, address {}", Or(mac, "random"))?;
+                write!(
+                    f,
+                    "make macvlan {temporary} (for {name}) on {link}, mode {mode}, address {}",
+                    Or(mac, "random")
+                )?;
                 match mtu {
                     Some(mtu) => write!(f, ", mtu {mtu}"),
                     None => Ok(()),
@@ -208,7 +216,9 @@ impl fmt::Display for Step {
             Step::ReadOnly { target } => write!(f, "make /{target} read-only"),
             Step::MakeDev { dev: Dev::Tmpfs } => f.write_str("mount tmpfs on /dev with the standard nodes"),
             Step::MakeDev { dev: Dev::Rootfs } => f.write_str("leave /dev as the rootfs has it"),
-            Step::MountDevpts => f.write_str("mount devpts on /dev/pts (new instance) and its ptmx on /dev/ptmx"),
+            Step::MountDevpts => {
+                f.write_str("mount devpts on /dev/pts (new instance) and its ptmx on /dev/ptmx")
+            }
             Step::BindTtys { console, count, dir } => {
                 let slash = if dir.is_empty() { "" } else { "/" };
                 f.write_str("bind")?;

@@ -1,5 +1,7 @@
 //! Capabilities (linux/capability.h).
 
+use std::fmt;
+
 /// A set of capabilities, bit N for capability N.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct CapSet(pub u64);
@@ -76,4 +78,27 @@ pub enum Capabilities {
     Drop(CapSet),
     /// These only (`lxc.cap.keep`, `capabilities = [...]`).
     Keep(CapSet),
+}
+
+impl fmt::Display for CapSet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut gap = "";
+        for (number, name) in CAPABILITY_NAMES.iter().enumerate() {
+            if self.0 & 1 << number != 0 {
+                write!(f, "{gap}{name}")?;
+                gap = " ";
+            }
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for Capabilities {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Capabilities::All => f.write_str("all"),
+            Capabilities::Drop(set) => write!(f, "all but {set}"),
+            Capabilities::Keep(set) => write!(f, "only {set}"),
+        }
+    }
 }

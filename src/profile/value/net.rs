@@ -1,5 +1,6 @@
 //! Addresses, prefixes, MACs and macvlan modes.
 
+use std::fmt;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 /// An Ethernet address of an interface.
@@ -55,4 +56,52 @@ pub enum MacvlanMode {
     Bridge = 4,
     /// There are none: the lower device is this interface's alone.
     Passthru = 8,
+}
+
+impl fmt::Display for Mac {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [a, b, c, d, e, g] = self.0;
+        write!(f, "{a:02x}:{b:02x}:{c:02x}:{d:02x}:{e:02x}:{g:02x}")
+    }
+}
+
+impl fmt::Display for Ipv4Net {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.address, self.prefix)
+    }
+}
+
+impl fmt::Display for Ipv6Net {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.address, self.prefix)
+    }
+}
+
+impl fmt::Display for Gateway4 {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Gateway4::Auto => f.write_str("auto"),
+            Gateway4::Address(address) => address.fmt(f),
+        }
+    }
+}
+
+impl fmt::Display for Gateway6 {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Gateway6::Auto => f.write_str("auto"),
+            Gateway6::Address(address) => address.fmt(f),
+        }
+    }
+}
+
+impl fmt::Display for MacvlanMode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            MacvlanMode::Private => "private",
+            MacvlanMode::Vepa => "vepa",
+            MacvlanMode::Bridge => "bridge",
+            MacvlanMode::Passthru => "passthru",
+        })
+    }
 }
