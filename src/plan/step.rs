@@ -206,7 +206,9 @@ impl fmt::Display for Step {
                 write!(f, "mount rootfs {source}{}", if *read_only { " read-only" } else { "" })
             }
             Step::Bind { source, target, set, .. } => {
-                let ro = if *set & (libc::MS_RDONLY as u64) != 0 { " read-only" } else { "" };
+                #[allow(clippy::useless_conversion)] // c_ulong has 32 bits on powerpc
+                let read_only = u64::from(libc::MS_RDONLY);
+                let ro = if *set & read_only != 0 { " read-only" } else { "" };
                 write!(f, "bind {source} on /{target}{ro}")
             }
             Step::Mount { source, target, fstype, data, .. } => {
