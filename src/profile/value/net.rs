@@ -1,7 +1,9 @@
 //! Addresses, prefixes, MACs and macvlan modes.
 
+use crate::error::{Error, Result};
 use std::fmt;
 use std::net::{Ipv4Addr, Ipv6Addr};
+use std::str::FromStr;
 
 /// An Ethernet address of an interface.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -103,5 +105,168 @@ impl fmt::Display for MacvlanMode {
             MacvlanMode::Bridge => "bridge",
             MacvlanMode::Passthru => "passthru",
         })
+    }
+}
+
+impl FromStr for MacvlanMode {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        match text {
+            "private" => Ok(MacvlanMode::Private),
+            "vepa" => Ok(MacvlanMode::Vepa),
+            "bridge" => Ok(MacvlanMode::Bridge),
+            "passthru" => Ok(MacvlanMode::Passthru),
+            _ => Err(Error::config(format!("macvlan mode \"{}\" is unknown", text.escape_default()))
+                .hint("one of private, vepa, bridge, passthru")),
+        }
+    }
+}
+
+impl FromStr for Mac {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        let wrong = |why: &str| Error::config(format!("MAC address \"{}\": {why}", text.escape_default()));
+        let mut bytes = [0; 6];
+        let mut parts = text.split(':');
+        for byte in &mut bytes {
+            let part = parts.next().ok_or_else(|| wrong("has fewer than six parts"))?;
+            if part.len() != 2 || !part.bytes().all(|c| c.is_ascii_hexdigit()) {
+                return Err(wrong(
+                    "each of its six parts is two hexadecimal digits, as in 02:00:c0:a8:00:17",
+                ));
+            }
+            *byte = u8::from_str_radix(part, 16).map_err(|_| wrong("is no number"))?;
+        }
+        if parts.next().is_some() {
+            return Err(wrong("has more than six parts"));
+        }
+        if bytes[0] & 1 != 0 {
+            return Err(
+                wrong("is a multicast address").hint("the first byte of an interface's address is even")
+            );
+        }
+        if bytes == [0; 6] {
+            return Err(wrong("is all zeros, which the kernel refuses"));
+        }
+        Ok(Mac(bytes))
+    }
+}
+
+fn prefix(text: &str, most: u8, whole: &str) -> Result<u8> {
+    match text.parse::<u8>() {
+        Ok(length) if length <= most && text.bytes().all(|c| c.is_ascii_digit()) => Ok(length),
+        _ => Err(Error::config(format!(
+            "address \"{}\": prefix length \"{}\" is not 0..={most}",
+            whole.escape_default(),
+            text.escape_default()
+        ))),
+    }
+}
+
+/// The prefix length of an address's class: 8, 16 or 24; 32 for what has no class. Read from the octets, not from the
+/// host's integer, so it is the same on either endianness (LXC 0.9.0 gives /8 on x86 for what is /24 on PowerPC).
+fn class_prefix(address: Ipv4Addr) -> u8 {
+    match address.octets()[0] {
+        0..=127 => 8,
+        128..=191 => 16,
+        192..=223 => 24,
+        _ => 32,
+    }
+}
+
+impl FromStr for Ipv4Net {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        let wrong = |part: &str| {
+            Error::config(format!("\"{}\" is not an IPv4 address", part.escape_default()))
+                .hint("ADDRESS[/PREFIX] [BROADCAST], as in 192.168.0.23/24")
+        };
+        let mut words = text.split_ascii_whitespace();
+        let first = words.next().ok_or_else(|| wrong(text))?;
+        let (address, length) = match first.split_once('/') {
+            Some((address, length)) => (address, Some(prefix(length, 32, first)?)),
+            None => (first, None),
+        };
+        let address: Ipv4Addr = address.parse().map_err(|_| wrong(address))?;
+        let prefix = length.unwrap_or_else(|| class_prefix(address));
+        let broadcast = match words.next() {
+            Some(word) => Some(word.parse().map_err(|_| wrong(word))?),
+            None if prefix < 31 => {
+                let host = u32::MAX.checked_shr(u32::from(prefix)).unwrap_or(0);
+                Some(Ipv4Addr::from(u32::from(address) | host))
+            }
+            None => None,
+        };
+        match words.next() {
+            Some(word) => Err(wrong(word)),
+            None => Ok(Self { address, prefix, broadcast }),
+        }
+    }
+}
+
+impl FromStr for Ipv6Net {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        let (address, prefix) = match text.split_once('/') {
+            Some((address, length)) => (address, prefix(length, 128, text)?),
+            None => (text, 64),
+        };
+        match address.parse() {
+            Ok(address) => Ok(Self { address, prefix }),
+            Err(_) => Err(Error::config(format!("\"{}\" is not an IPv6 address", address.escape_default()))
+                .hint("ADDRESS[/PREFIX], as in fd00::23/64")),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn net(text: &str) -> String {
+        match text.parse::<Ipv4Net>() {
+            Ok(net) => format!("{net} {}", net.broadcast.map_or("-".into(), |b| b.to_string())),
+            Err(error) => error.to_string(),
+        }
+    }
+
+    #[test]
+    fn an_address_without_prefix_gets_its_class() {
+        assert_eq!(net("192.168.0.23"), "192.168.0.23/24 192.168.0.255");
+        assert_eq!(net("172.16.1.1"), "172.16.1.1/16 172.16.255.255");
+        assert_eq!(net("10.1.2.3"), "10.1.2.3/8 10.255.255.255");
+        assert_eq!(net("10.1.2.3/31"), "10.1.2.3/31 -");
+        assert_eq!(net("10.1.2.3/0"), "10.1.2.3/0 255.255.255.255");
+        assert_eq!(net("10.1.2.3/24 10.1.2.254"), "10.1.2.3/24 10.1.2.254");
+    }
+
+    #[test]
+    fn a_wrong_address_is_named() {
+        assert_eq!(net("10.1.2.3/33"), "address \"10.1.2.3/33\": prefix length \"33\" is not 0..=32");
+        assert!(net("10.1.2.3/+8").contains("prefix length \"+8\""));
+        assert!(net("10.1.2").starts_with("\"10.1.2\" is not an IPv4 address"));
+        assert!(net("").starts_with("\"\" is not"));
+        assert!("fe80::1/129".parse::<Ipv6Net>().is_err());
+        assert_eq!("fd00::1".parse::<Ipv6Net>().map(|net| net.prefix).ok(), Some(64));
+    }
+
+    #[test]
+    fn a_mac_is_six_pairs_and_unicast() {
+        assert_eq!("02:00:C0:a8:00:17".parse::<Mac>().unwrap().to_string(), "02:00:c0:a8:00:17");
+        for bad in
+            ["02:00:c0:a8:00", "02:00:c0:a8:00:17:1", "01:00:00:00:00:01", "00:00:00:00:00:00", "2:0:0:0:0:1"]
+        {
+            assert!(bad.parse::<Mac>().is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_mode_is_one_of_four() {
+        assert_eq!("vepa".parse::<MacvlanMode>().unwrap(), MacvlanMode::Vepa);
+        assert!("VEPA".parse::<MacvlanMode>().unwrap_err().to_string().contains("one of private"));
     }
 }
