@@ -1,6 +1,8 @@
 //! Capabilities (linux/capability.h).
 
+use crate::error::{Error, Result};
 use std::fmt;
+use std::str::FromStr;
 
 /// A set of capabilities, bit N for capability N.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -99,6 +101,53 @@ impl fmt::Display for Capabilities {
             Capabilities::All => f.write_str("all"),
             Capabilities::Drop(set) => write!(f, "all but {set}"),
             Capabilities::Keep(set) => write!(f, "only {set}"),
+        }
+    }
+}
+
+impl FromStr for CapSet {
+    type Err = Error;
+
+    /// Names separated by blanks, with or without `cap_`, in any case, or numbers 0..=63.
+    fn from_str(text: &str) -> Result<Self> {
+        let mut set = 0;
+        for word in text.split_ascii_whitespace() {
+            let lower = word.to_ascii_lowercase();
+            let name = lower.strip_prefix("cap_").unwrap_or(&lower);
+            let number = match CAPABILITY_NAMES.iter().position(|known| *known == name) {
+                Some(number) => Some(number),
+                None => name.parse().ok().filter(|number| *number < 64),
+            };
+            let Some(number) = number else {
+                return Err(Error::config(format!("capability \"{}\" is unknown", word.escape_default()))
+                    .hint("names as in capabilities(7), sys_admin or CAP_SYS_ADMIN, or a number"));
+            };
+            set |= 1 << number;
+        }
+        Ok(Self(set))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_and_numbers_are_read() {
+        assert_eq!("sys_admin CAP_CHOWN 39".parse::<CapSet>().unwrap(), CapSet(1 << 21 | 1 | 1 << 39));
+        assert_eq!("".parse::<CapSet>().unwrap(), CapSet(0));
+        assert_eq!(
+            DEFAULT_CAPABILITIES.to_string(),
+            "chown dac_override fowner fsetid kill setgid setuid setpcap net_bind_service net_raw sys_chroot \
+             mknod audit_write setfcap"
+        );
+    }
+
+    #[test]
+    fn an_unknown_one_is_named() {
+        for bad in ["sys_admn", "64", "-1", "cap_"] {
+            let error = format!("chown {bad}").parse::<CapSet>().unwrap_err().to_string();
+            assert!(error.starts_with(&format!("capability \"{bad}\" is unknown")), "{error}");
         }
     }
 }
