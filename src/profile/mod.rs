@@ -4,6 +4,7 @@
 
 pub mod board;
 pub mod container;
+pub mod fstab;
 pub mod value;
 
 pub use board::{Board, Bridge, CgroupSetup, Layout};

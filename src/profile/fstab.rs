@@ -1,0 +1,210 @@
+//! fstab lines: `lxc.mount.entry`, and the file that `lxc.mount` names.
+
+use super::container::{CreateTarget, Mount, MountFlags};
+use crate::error::{Error, Origin, Result};
+use std::rc::Rc;
+
+/// Option names that set or clear one mount flag (mount(8), mount(2)).
+fn flag(option: &str) -> Option<(u64, bool)> {
+    #[allow(clippy::useless_conversion)] // c_ulong has 32 bits on powerpc
+    Some(match option {
+        "ro" => (libc::MS_RDONLY.into(), true),
+        "rw" => (libc::MS_RDONLY.into(), false),
+        "nosuid" => (libc::MS_NOSUID.into(), true),
+        "suid" => (libc::MS_NOSUID.into(), false),
+        "nodev" => (libc::MS_NODEV.into(), true),
+        "dev" => (libc::MS_NODEV.into(), false),
+        "noexec" => (libc::MS_NOEXEC.into(), true),
+        "exec" => (libc::MS_NOEXEC.into(), false),
+        "sync" => (libc::MS_SYNCHRONOUS.into(), true),
+        "async" => (libc::MS_SYNCHRONOUS.into(), false),
+        "dirsync" => (libc::MS_DIRSYNC.into(), true),
+        "remount" => (libc::MS_REMOUNT.into(), true),
+        "mand" => (libc::MS_MANDLOCK.into(), true),
+        "nomand" => (libc::MS_MANDLOCK.into(), false),
+        "noatime" => (libc::MS_NOATIME.into(), true),
+        "atime" => (libc::MS_NOATIME.into(), false),
+        "nodiratime" => (libc::MS_NODIRATIME.into(), true),
+        "diratime" => (libc::MS_NODIRATIME.into(), false),
+        "relatime" => (libc::MS_RELATIME.into(), true),
+        "norelatime" => (libc::MS_RELATIME.into(), false),
+        "strictatime" => (libc::MS_STRICTATIME.into(), true),
+        "bind" => (libc::MS_BIND.into(), true),
+        "rbind" => (u64::from(libc::MS_BIND) | u64::from(libc::MS_REC), true),
+        _ => return None,
+    })
+}
+
+/// Propagation options, a mount(2) call of their own.
+fn propagation(option: &str) -> Option<u64> {
+    #[allow(clippy::useless_conversion)] // c_ulong has 32 bits on powerpc
+    let (name, recursive) = match option.strip_prefix('r') {
+        Some(name) => (name, u64::from(libc::MS_REC)),
+        None => (option, 0),
+    };
+    #[allow(clippy::useless_conversion)]
+    let kind: u64 = match name {
+        "shared" => libc::MS_SHARED.into(),
+        "slave" => libc::MS_SLAVE.into(),
+        "private" => libc::MS_PRIVATE.into(),
+        "unbindable" => libc::MS_UNBINDABLE.into(),
+        _ => return None,
+    };
+    Some(kind | recursive)
+}
+
+/// fstab's octal escapes (`\040` for a blank), the only quoting it has.
+fn unescape(field: &str) -> Result<String> {
+    if !field.contains('\\') {
+        return Ok(field.into());
+    }
+    let mut out = Vec::with_capacity(field.len());
+    let mut rest = field.as_bytes();
+    while let Some((&first, tail)) = rest.split_first() {
+        rest = tail;
+        if let (b'\\', [a @ b'0'..=b'3', b @ b'0'..=b'7', c @ b'0'..=b'7', more @ ..]) = (first, tail) {
+            out.push((a - b'0') << 6 | (b - b'0') << 3 | (c - b'0'));
+            rest = more;
+        } else {
+            out.push(first);
+        }
+    }
+    match String::from_utf8(out) {
+        Ok(text) if !text.contains('\0') => Ok(text),
+        _ => Err(Error::config(format!("\"{field}\" has an escape that stands for no character"))),
+    }
+}
+
+/// One entry: `SOURCE TARGET TYPE [OPTIONS [DUMP [PASS]]]`.
+pub fn parse_entry(line: &str, origin: &Origin) -> Result<Mount> {
+    let wrong = |why: &str| {
+        Error::config(format!("mount entry \"{}\": {why}", line.escape_default()))
+            .hint("source, target, type and options, separated by blanks; \\040 is a blank inside a path")
+            .at(origin)
+    };
+    let mut fields = line.split_ascii_whitespace();
+    let source = fields.next().ok_or_else(|| wrong("is empty"))?;
+    let target = fields.next().ok_or_else(|| wrong("has no target"))?;
+    let fstype = fields.next().ok_or_else(|| wrong("has no file system type"))?;
+    let options = fields.next().unwrap_or("defaults");
+    for name in ["dump", "pass"] {
+        if let Some(field) = fields.next()
+            && !field.bytes().all(|c| c.is_ascii_digit())
+        {
+            return Err(wrong(&format!("its {name} field \"{}\" is no number", field.escape_default())));
+        }
+    }
+    if let Some(more) = fields.next() {
+        return Err(wrong(&format!("\"{}\" is left over after its six fields", more.escape_default())));
+    }
+    let mut mount = Mount {
+        source: unescape(source).map_err(|error| error.at(origin))?,
+        target: unescape(target).map_err(|error| error.at(origin))?,
+        fstype: fstype.into(),
+        flags: MountFlags::default(),
+        data: String::new(),
+        optional: false,
+        create: None,
+        origin: origin.clone(),
+    };
+    for option in options.split(',') {
+        if let Some((bits, set)) = flag(option) {
+            // The last one said wins, as in mount(8).
+            let (to, from) = match set {
+                true => (&mut mount.flags.set, &mut mount.flags.clear),
+                false => (&mut mount.flags.clear, &mut mount.flags.set),
+            };
+            *to |= bits;
+            *from &= !bits;
+        } else if let Some(bits) = propagation(option) {
+            mount.flags.propagation |= bits;
+        } else {
+            match option {
+                // `relative` (to the rootfs) is what a relative target means here in any case.
+                "" | "defaults" | "auto" | "noauto" | "nofail" | "relative" => {}
+                "optional" => mount.optional = true,
+                "create=dir" => mount.create = Some(CreateTarget::Dir),
+                "create=file" => mount.create = Some(CreateTarget::File),
+                _ if option.starts_with("create=") => {
+                    return Err(wrong(&format!(
+                        "\"{}\" is neither create=dir nor create=file",
+                        option.escape_default()
+                    )));
+                }
+                _ => {
+                    if !mount.data.is_empty() {
+                        mount.data.push(',');
+                    }
+                    mount.data.push_str(option);
+                }
+            }
+        }
+    }
+    Ok(mount)
+}
+
+/// A whole fstab file's entries; `#` starts a comment line.
+pub fn parse(text: &str, file: &Rc<str>) -> Result<Vec<Mount>> {
+    let mut mounts = Vec::new();
+    for (line, number) in text.lines().zip(1..) {
+        let entry = line.trim_start();
+        if !entry.is_empty() && !entry.starts_with('#') {
+            let column = (line.len() - entry.len() + 1) as u32;
+            mounts.push(parse_entry(entry, &Origin::new(file, number, column))?);
+        }
+    }
+    Ok(mounts)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entry(line: &str) -> Result<Mount> {
+        parse_entry(line, &Origin::default())
+    }
+
+    #[test]
+    #[allow(clippy::useless_conversion)]
+    fn the_seeds_entry_is_a_read_only_bind() {
+        let mount = entry("/lib /var/lib/lxc/temp/rootfs/lib none ro,bind 0 0").unwrap();
+        assert_eq!((mount.source.as_str(), mount.target.as_str()), ("/lib", "/var/lib/lxc/temp/rootfs/lib"));
+        assert_eq!(mount.flags.set, u64::from(libc::MS_RDONLY) | u64::from(libc::MS_BIND));
+        assert_eq!(mount.data, "");
+    }
+
+    #[test]
+    #[allow(clippy::useless_conversion)]
+    fn options_are_flags_propagation_words_of_ours_or_data() {
+        let mount = entry("tmpfs run tmpfs ro,nodev,size=1M,rw,rslave,optional,create=dir,mode=755").unwrap();
+        assert_eq!(mount.flags.set, u64::from(libc::MS_NODEV));
+        assert_eq!(mount.flags.clear, u64::from(libc::MS_RDONLY));
+        assert_eq!(mount.flags.propagation, u64::from(libc::MS_SLAVE) | u64::from(libc::MS_REC));
+        assert!(mount.optional);
+        assert_eq!(mount.create, Some(CreateTarget::Dir));
+        assert_eq!(mount.data, "size=1M,mode=755");
+    }
+
+    #[test]
+    fn a_blank_is_written_in_octal() {
+        assert_eq!(entry(r"/a\040b c\134d none bind").unwrap().source, "/a b");
+        assert_eq!(entry(r"/a\04 c none bind").unwrap().source, r"/a\04");
+        assert!(entry(r"/a\000b c none bind").is_err());
+        assert!(entry(r"/a\377b c none bind").is_err());
+    }
+
+    #[test]
+    fn what_is_wrong_is_named_with_its_place() {
+        for (line, why) in [
+            ("/lib", "has no target"),
+            ("/lib lib", "has no file system type"),
+            ("/lib lib none bind x 0", "its dump field \"x\" is no number"),
+            ("/lib lib none bind 0 0 0", "is left over"),
+            ("/lib lib none bind,create=link", "neither create=dir nor create=file"),
+        ] {
+            let text = format!("# comment\n\n  {line}\n");
+            let error = parse(&text, &"fstab".into()).unwrap_err().to_string();
+            assert!(error.starts_with("fstab:3:3: mount entry") && error.contains(why), "{error}");
+        }
+    }
+}
