@@ -1,1 +1,4 @@
-//! sys.
+//! The only room with system calls and `unsafe`: one file per kernel interface. It knows nobody but `crate::error`.
+
+pub mod poll;
+pub mod socket;
