@@ -1,9 +1,28 @@
-# make setup: what the cross builds and the comparisons need (Debian, as root). make test: formatting, lints, tests.
-.PHONY: setup test
-setup:
-	scripts/setup
+# make         static release files for powerpc (e500mc), aarch64 and x86_64 in dist/, with their sizes
+# make test    formatting, lints, unit tests here and under qemu-user for the boards' architectures, integration tests
+# make setup   what both need on a Debian machine with rustup (they call it themselves; root where packages are missing)
+#
+# dist/boardbox-ARCH alone is a target, too. CARGO_TARGET_DIR is respected.
+architectures := powerpc aarch64 x86_64
+files := $(architectures:%=dist/boardbox-%)
 
-test:
-	cargo fmt --check
-	cargo clippy --all-targets -- -D warnings
-	cargo test
+.PHONY: all setup test clean FORCE
+# cargo is parallel by itself, and two of them at once wait for each other's lock.
+.NOTPARALLEL:
+
+all: $(files)
+	@scripts/check-sizes $(files)
+
+# cargo knows whether there is anything to do.
+$(files): dist/boardbox-%: setup FORCE
+	@scripts/build $*
+
+setup:
+	@scripts/setup
+
+test: setup
+	@scripts/test
+
+clean:
+	cargo clean
+	rm -rf dist
