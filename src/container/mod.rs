@@ -1,3 +1,7 @@
 //! A container's life: launch (the parent), init (the child), monitor (the event loop), control (what is said to it).
 
+pub mod client;
 pub mod control;
+
+/// Where every container's directory is: `lock`, `control` and `record` in `/run/boardbox/NAME`.
+pub const RUN_DIR: &str = "/run/boardbox";
