@@ -1,5 +1,14 @@
-//! The only room with system calls and `unsafe`: one file per kernel interface. It knows nobody but `crate::error`.
+//! The only room with `unsafe` and raw system calls; one file per kernel interface. It knows nobody but the error type.
+//!
+//! Every call newer than Linux 3.2 has its fallback right beside it.
 
+pub mod caps;
 pub mod inotify;
+pub mod mount;
 pub mod poll;
+pub mod process;
+pub mod pty;
+pub mod rootfs;
+pub mod selfexec;
+pub mod signal;
 pub mod socket;

@@ -1,0 +1,279 @@
+//! Processes: clone, namespaces, exec, waiting.
+
+use crate::error::{Error, Result};
+use nix::errno::Errno;
+use nix::sched::CloneFlags;
+use nix::unistd::{ForkResult, Pid};
+use std::ffi::CString;
+use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
+
+const SYS_CLOSE_RANGE: libc::c_long = 436;
+const CLOSE_RANGE_CLOEXEC: libc::c_uint = 4;
+
+/// Which of the two a clone or fork returned to.
+pub enum Side {
+    /// The one that called, with the new process's id.
+    Parent(Pid),
+    /// The new one.
+    Child,
+}
+
+/// The namespaces every container has of its own.
+pub fn container_namespaces(network: bool) -> CloneFlags {
+    let own = CloneFlags::CLONE_NEWUTS
+        | CloneFlags::CLONE_NEWPID
+        | CloneFlags::CLONE_NEWIPC
+        | CloneFlags::CLONE_NEWNS;
+    if network { own | CloneFlags::CLONE_NEWNET } else { own }
+}
+
+/// clone(2) without a stack of its own: fork with new namespaces. Only for a process without threads.
+pub fn clone(namespaces: CloneFlags) -> Result<Side> {
+    let flags = libc::c_long::from(namespaces.bits() | libc::SIGCHLD);
+    // SAFETY: without CLONE_VM the child runs on a copy of this stack, and this program has one thread, so no lock can
+    // be held by another one; all pointers are null, which makes their order (it differs between architectures) equal.
+    let pid = unsafe {
+        libc::syscall(
+            libc::SYS_clone,
+            flags,
+            0 as libc::c_long,
+            0 as libc::c_long,
+            0 as libc::c_long,
+            0 as libc::c_long,
+        )
+    };
+    match Errno::result(pid) {
+        Ok(0) => Ok(Side::Child),
+        Ok(pid) => Ok(Side::Parent(Pid::from_raw(pid as i32))),
+        Err(errno) => {
+            let error = Error::sys("clone with new namespaces", errno);
+            Err(match errno {
+                Errno::EPERM => error.hint("boardbox has to run as root with CAP_SYS_ADMIN"),
+                Errno::EINVAL => error.hint(
+                    "this kernel lacks one of CONFIG_UTS_NS, CONFIG_PID_NS, CONFIG_IPC_NS, CONFIG_NET_NS",
+                ),
+                Errno::ENOSPC => error.hint("see /proc/sys/user/max_*_namespaces"),
+                _ => error,
+            })
+        }
+    }
+}
+
+/// fork(2). Only for a process without threads.
+pub fn fork() -> Result<Side> {
+    // SAFETY: this program has one thread, so the child may do whatever the parent may.
+    match unsafe { nix::unistd::fork() } {
+        Ok(ForkResult::Child) => Ok(Side::Child),
+        Ok(ForkResult::Parent { child }) => Ok(Side::Parent(child)),
+        Err(errno) => Err(Error::sys("fork", errno)),
+    }
+}
+
+/// wait(2)'s status of one child; `None` when it runs on and `block` is false. EINTR is retried.
+pub fn wait(pid: Pid, block: bool) -> Result<Option<i32>> {
+    let mut status = 0;
+    let flags = if block { 0 } else { libc::WNOHANG };
+    loop {
+        // SAFETY: `status` is a valid place for the status.
+        match Errno::result(unsafe { libc::waitpid(pid.as_raw(), &raw mut status, flags) }) {
+            Ok(0) => return Ok(None),
+            Ok(_) => return Ok(Some(status)),
+            Err(Errno::EINTR) => {}
+            Err(errno) => return Err(Error::sys(format!("wait for process {pid}"), errno)),
+        }
+    }
+}
+
+/// Any child that has ended, with its wait(2) status; `None` when there is none now, an error when there are no children.
+pub fn reap_any(block: bool) -> Result<Option<(Pid, i32)>> {
+    let mut status = 0;
+    let flags = if block { 0 } else { libc::WNOHANG };
+    loop {
+        // SAFETY: `status` is a valid place for the status.
+        match Errno::result(unsafe { libc::waitpid(-1, &raw mut status, flags) }) {
+            Ok(0) => return Ok(None),
+            Ok(pid) => return Ok(Some((Pid::from_raw(pid), status))),
+            Err(Errno::EINTR) => {}
+            Err(errno) => return Err(Error::sys("wait for a process", errno)),
+        }
+    }
+}
+
+/// A shell's exit code for a wait(2) status: 0..=255, or 128 + signal.
+pub fn exit_code(status: i32) -> u8 {
+    if libc::WIFSIGNALED(status) {
+        128 + libc::WTERMSIG(status) as u8
+    } else {
+        libc::WEXITSTATUS(status) as u8
+    }
+}
+
+/// The signal that ended a process, if one did.
+pub fn ending_signal(status: i32) -> Option<i32> {
+    libc::WIFSIGNALED(status).then(|| libc::WTERMSIG(status))
+}
+
+/// kill(2); a process that is gone already is no error.
+pub fn kill(pid: Pid, signal: i32) -> Result<()> {
+    // SAFETY: numbers only.
+    match Errno::result(unsafe { libc::kill(pid.as_raw(), signal) }) {
+        Ok(_) | Err(Errno::ESRCH) => Ok(()),
+        Err(errno) => Err(Error::sys(format!("send signal {signal} to process {pid}"), errno)),
+    }
+}
+
+/// SIGKILL when the parent ends. Changing user or executing a privileged file clears it: set it last.
+pub fn die_with_parent() -> Result<()> {
+    // SAFETY: PR_SET_PDEATHSIG takes numbers and no pointer.
+    Errno::result(unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL as libc::c_ulong, 0, 0, 0) })
+        .map(drop)
+        .map_err(|errno| Error::sys("tie the container's life to its monitor", errno))
+}
+
+/// Not to be traced or read by processes of its own user (PR_SET_DUMPABLE 0), until the next exec.
+pub fn undumpable() -> Result<()> {
+    // SAFETY: PR_SET_DUMPABLE takes numbers and no pointer.
+    Errno::result(unsafe { libc::prctl(libc::PR_SET_DUMPABLE, 0 as libc::c_ulong, 0, 0, 0) })
+        .map(drop)
+        .map_err(|errno| Error::sys("make the process undumpable", errno))
+}
+
+/// PER_LINUX32: uname and /proc tell a 32-bit machine.
+pub fn personality_32() -> Result<()> {
+    const PER_LINUX32: libc::c_ulong = 8;
+    // SAFETY: a number only.
+    Errno::result(unsafe { libc::personality(PER_LINUX32) })
+        .map(drop)
+        .map_err(|errno| Error::sys("set the 32-bit personality", errno))
+}
+
+/// A session of its own, without a controlling terminal.
+pub fn new_session() -> Result<()> {
+    match nix::unistd::setsid() {
+        // A process that leads its group already has done so.
+        Ok(_) | Err(Errno::EPERM) => Ok(()),
+        Err(errno) => Err(Error::sys("start a session", errno)),
+    }
+}
+
+/// The host name of this UTS namespace.
+pub fn set_hostname(name: &str) -> Result<()> {
+    // SAFETY: pointer and length belong together; the kernel copies.
+    Errno::result(unsafe { libc::sethostname(name.as_ptr().cast(), name.len()) })
+        .map(drop)
+        .map_err(|errno| Error::sys(format!("set hostname {name}"), errno))
+}
+
+/// The working directory.
+pub fn enter(path: &str) -> Result<()> {
+    nix::unistd::chdir(path).map_err(|errno| Error::sys(format!("enter directory {path}"), errno))
+}
+
+/// Enters one namespace.
+pub fn enter_namespace(namespace: BorrowedFd<'_>, kind: CloneFlags, name: &str) -> Result<()> {
+    nix::sched::setns(namespace, kind).map_err(|errno| {
+        let error = Error::sys(format!("enter the container's {name} namespace"), errno);
+        match errno {
+            Errno::EINVAL => error.hint("entering pid and mount namespaces needs Linux 3.8"),
+            _ => error,
+        }
+    })
+}
+
+/// The release of the running kernel as major and minor number.
+pub fn kernel_release() -> (u32, u32) {
+    let release = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+    let mut numbers = release.split(|c: char| !c.is_ascii_digit()).map(|number| number.parse().unwrap_or(0));
+    (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0))
+}
+
+/// Marks every descriptor from `first` up to be closed on exec: what the caller had open is none of the container's.
+pub fn close_on_exec_from(first: i32) {
+    // SAFETY: numbers only; no descriptor is closed now.
+    let done = unsafe {
+        libc::syscall(SYS_CLOSE_RANGE, first as libc::c_uint, libc::c_uint::MAX, CLOSE_RANGE_CLOEXEC)
+    };
+    if Errno::result(done).is_ok() {
+        return;
+    }
+    // Before 5.11: one by one. /proc is the host's here.
+    let Ok(entries) = std::fs::read_dir("/proc/self/fd") else { return };
+    for fd in entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok()) {
+        if fd >= first {
+            // SAFETY: setting a flag on a number; one that is closed by now answers EBADF.
+            unsafe { libc::fcntl(fd, libc::F_SETFD, libc::FD_CLOEXEC) };
+        }
+    }
+}
+
+/// Keeps a descriptor open across exec.
+pub fn keep_on_exec(fd: BorrowedFd<'_>) -> Result<()> {
+    // SAFETY: the descriptor is open; a flag is cleared.
+    Errno::result(unsafe { libc::fcntl(fd.as_raw_fd(), libc::F_SETFD, 0) })
+        .map(drop)
+        .map_err(|errno| Error::sys("keep a descriptor open", errno))
+}
+
+/// Puts `fd` in the place of standard input, output and error.
+pub fn become_stdio(fd: BorrowedFd<'_>) -> Result<()> {
+    for place in 0..3 {
+        // SAFETY: both numbers are descriptors of this process; the standard ones are owned by nobody.
+        Errno::result(unsafe { libc::dup2(fd.as_raw_fd(), place) })
+            .map_err(|errno| Error::sys("set standard input, output and error", errno))?;
+    }
+    Ok(())
+}
+
+/// Takes over a descriptor by number, such as one inherited across exec; an error where it is not open.
+pub fn inherited(number: i32) -> Result<OwnedFd> {
+    // SAFETY: fcntl on a number; not open answers EBADF.
+    Errno::result(unsafe { libc::fcntl(number, libc::F_SETFD, libc::FD_CLOEXEC) })
+        .map_err(|errno| Error::sys(format!("take over descriptor {number}"), errno))?;
+    // SAFETY: it is open, as just seen, and the caller was told that it is nobody else's.
+    Ok(unsafe { std::os::fd::FromRawFd::from_raw_fd(number) })
+}
+
+/// C strings of words; an error where one holds a NUL.
+pub fn c_strings<S: AsRef<str>>(words: &[S]) -> Result<Vec<CString>> {
+    let c_string = |word: &S| {
+        CString::new(word.as_ref())
+            .map_err(|_| Error::config(format!("\"{}\" holds a NUL byte", word.as_ref().escape_default())))
+    };
+    words.iter().map(c_string).collect()
+}
+
+/// execve(2) of `command`'s first word, searched in `path` (a PATH value) unless it has a slash. Returns on failure only.
+pub fn exec(command: &[String], environment: &[String], path: &str) -> Error {
+    let (arguments, environment) = match (c_strings(command), c_strings(environment)) {
+        (Ok(arguments), Ok(environment)) => (arguments, environment),
+        (Err(error), _) | (_, Err(error)) => return error,
+    };
+    let Some(program) = command.first() else { return Error::usage("there is no command to execute") };
+    let candidates: Vec<String> = match program.contains('/') {
+        true => vec![program.clone()],
+        false => path
+            .split(':')
+            .map(|dir| format!("{}/{program}", if dir.is_empty() { "." } else { dir }))
+            .collect(),
+    };
+    let mut worst = Errno::ENOENT;
+    for candidate in &candidates {
+        let Ok(file) = CString::new(candidate.as_str()) else { continue };
+        let Err(errno) = nix::unistd::execve(&file, &arguments, &environment);
+        match errno {
+            Errno::ENOENT | Errno::ENOTDIR => {}
+            _ => worst = errno,
+        }
+    }
+    let error = Error::sys(format!("exec {}", program.escape_default()), worst);
+    match worst {
+        Errno::ENOENT if candidates.iter().any(|file| std::path::Path::new(file).exists()) => {
+            error.hint("the file is there, but the interpreter or dynamic linker it names is not")
+        }
+        Errno::ENOENT if program.contains('/') => error.hint("the path is one inside the container"),
+        Errno::ENOENT => error.hint(format!("not found inside the container in PATH={path}")),
+        Errno::ENOEXEC => error.hint("no executable of this architecture, or a script without #!"),
+        Errno::EACCES => error.hint("is it executable, and its mount not noexec?"),
+        _ => error,
+    }
+}
