@@ -3,10 +3,15 @@
 //! Every call newer than Linux 3.2 has its fallback right beside it.
 
 pub mod caps;
+pub mod cgroup;
+pub mod file;
+pub mod hierarchy;
 pub mod inotify;
 pub mod mount;
+pub mod mountinfo;
 pub mod poll;
 pub mod process;
+pub mod procfs;
 pub mod pty;
 pub mod rootfs;
 pub mod selfexec;

@@ -1,0 +1,86 @@
+//! cgroupfs: a cgroup is a directory, its settings are files in it.
+
+use super::file;
+use crate::error::{Error, Result};
+use nix::errno::Errno;
+use nix::sys::stat::Mode;
+use std::time::{Duration, Instant};
+
+/// Makes a cgroup; `false` if it was there already.
+pub fn make(dir: &str) -> Result<bool> {
+    match nix::unistd::mkdir(dir, Mode::from_bits_truncate(0o755)) {
+        Ok(()) => Ok(true),
+        Err(Errno::EEXIST) => Ok(false),
+        Err(errno) => Err(Error::sys(format!("make cgroup {dir}"), errno)),
+    }
+}
+
+/// Removes a cgroup and those below it. The kernel says EBUSY while a task of it is still on its way out, so that is
+/// tried again until `patience` is over. A cgroup that is not there is no error.
+pub fn remove(dir: &str, patience: Duration) -> Result<()> {
+    let start = Instant::now();
+    let mut pause = Duration::from_millis(1);
+    loop {
+        let Err(error) = std::fs::remove_dir(dir) else { return Ok(()) };
+        match Errno::from_raw(error.raw_os_error().unwrap_or(0)) {
+            Errno::ENOENT => return Ok(()),
+            Errno::EBUSY | Errno::ENOTEMPTY => {}
+            errno => return Err(Error::sys(format!("remove cgroup {dir}"), errno)),
+        }
+        // What runs inside may have made cgroups of its own.
+        if leaf(dir).is_some_and(|leaf| std::fs::remove_dir(leaf).is_ok()) {
+            continue;
+        }
+        if start.elapsed() >= patience {
+            return Err(Error::io(format!("remove cgroup {dir}"), &error).hint("it still holds processes"));
+        }
+        std::thread::sleep(pause);
+        pause = (pause * 2).min(Duration::from_millis(50));
+    }
+}
+
+/// A cgroup below `dir` that has none below itself. Walked down anew each time: how deep it goes is up to the container.
+fn leaf(dir: &str) -> Option<String> {
+    let mut found = None;
+    while let Some(below) = child(found.as_deref().unwrap_or(dir)) {
+        found = Some(below);
+    }
+    found
+}
+
+/// The path of one cgroup in `dir`.
+pub fn child(dir: &str) -> Option<String> {
+    let mut entries = std::fs::read_dir(dir).ok()?.filter_map(|entry| entry.ok());
+    let directory = entries.find(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()))?;
+    Some(format!("{dir}/{}", directory.file_name().to_str()?))
+}
+
+/// True when a task is in the cgroup itself (not in one below it).
+pub fn has_tasks(dir: &str) -> Result<bool> {
+    match file::read_value(&format!("{dir}/tasks")) {
+        // v2 has no `tasks`.
+        Err(error) if error.is(Errno::ENOENT) => {
+            Ok(!file::read_value(&format!("{dir}/cgroup.procs"))?.is_empty())
+        }
+        other => Ok(!other?.is_empty()),
+    }
+}
+
+/// Reads a control file; the newline at its end is dropped.
+pub fn read(dir: &str, file: &str) -> Result<String> {
+    let mut value = file::read(&format!("{dir}/{file}"))?;
+    if value.ends_with('\n') {
+        value.pop();
+    }
+    Ok(value)
+}
+
+/// The same for a file of one short value, with fewer system calls.
+pub fn read_value(dir: &str, file: &str) -> Result<String> {
+    Ok(file::read_value(&format!("{dir}/{file}"))?.trim_end().to_owned())
+}
+
+/// Writes a control file, the whole value at once.
+pub fn write(dir: &str, file: &str, value: &str) -> Result<()> {
+    file::write_value(&format!("{dir}/{file}"), value)
+}

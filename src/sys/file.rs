@@ -1,0 +1,90 @@
+//! Whole files of /proc, /sys and cgroupfs, with few system calls.
+
+use crate::error::{Error, Result};
+use nix::errno::Errno;
+use nix::fcntl::{OFlag, open};
+use nix::sys::stat::Mode;
+use std::os::fd::OwnedFd;
+
+/// What one read(2) asks for. mountinfo hands out a page at a time at most, the other files fit.
+const CHUNK: usize = 16 * 1024;
+
+fn open_file(path: &str, flags: OFlag) -> nix::Result<OwnedFd> {
+    loop {
+        match open(path, flags | OFlag::O_CLOEXEC, Mode::empty()) {
+            Err(Errno::EINTR) => {}
+            other => return other,
+        }
+    }
+}
+
+fn read_some(fd: &OwnedFd, bytes: &mut Vec<u8>) -> nix::Result<usize> {
+    let filled = bytes.len();
+    bytes.resize(filled + CHUNK, 0);
+    let got = loop {
+        match nix::unistd::read(fd, bytes.get_mut(filled..).unwrap_or_default()) {
+            Err(Errno::EINTR) => {}
+            other => break other,
+        }
+    };
+    bytes.truncate(filled + got.unwrap_or(0));
+    got
+}
+
+fn text(bytes: Vec<u8>) -> String {
+    String::from_utf8(bytes).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
+}
+
+/// The whole file. What is not UTF-8 (mount points may be anything) is replaced.
+pub fn read(path: &str) -> Result<String> {
+    let wrong = |errno| Error::sys(format!("read {path}"), errno);
+    let fd = open_file(path, OFlag::O_RDONLY).map_err(wrong)?;
+    let mut bytes = Vec::new();
+    while read_some(&fd, &mut bytes).map_err(wrong)? > 0 {}
+    Ok(text(bytes))
+}
+
+/// A file that holds one short value: one read(2), without the second one that would only say "end".
+pub fn read_value(path: &str) -> Result<String> {
+    let wrong = |errno| Error::sys(format!("read {path}"), errno);
+    let fd = open_file(path, OFlag::O_RDONLY).map_err(wrong)?;
+    let mut bytes = Vec::new();
+    read_some(&fd, &mut bytes).map_err(wrong)?;
+    Ok(text(bytes))
+}
+
+/// The whole value by one write(2), as cgroupfs wants it: each call is one value there.
+pub fn write_value(path: &str, value: &str) -> Result<()> {
+    let wrong = |errno| Error::sys(format!("write \"{}\" to {path}", value.escape_default()), errno);
+    let fd = open_file(path, OFlag::O_WRONLY).map_err(wrong)?;
+    // A write of nothing never reaches the file's handler; a lone newline is how an empty value is said.
+    let bytes = if value.is_empty() { "\n".as_bytes() } else { value.as_bytes() };
+    loop {
+        match nix::unistd::write(&fd, bytes) {
+            Err(Errno::EINTR) => {}
+            Err(errno) => return Err(wrong(errno)),
+            Ok(written) if written == bytes.len() => return Ok(()),
+            Ok(_) => return Err(wrong(Errno::EMSGSIZE)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_longer_than_one_read_is_read_whole() {
+        let path = format!("{}/boardbox-file-{}", std::env::temp_dir().display(), std::process::id());
+        let long = "0123456789abcdef".repeat(5000);
+        std::fs::write(&path, &long).unwrap();
+        assert_eq!(read(&path).unwrap(), long);
+        assert_eq!(read_value(&path).unwrap().len(), CHUNK);
+        std::fs::write(&path, b"/caf\xe9").unwrap();
+        assert_eq!(read(&path).unwrap(), "/caf\u{fffd}");
+        std::fs::remove_file(&path).unwrap();
+        let gone = read(&path).unwrap_err();
+        assert!(gone.is(Errno::ENOENT));
+        assert_eq!(gone.to_string(), format!("read {path}: No such file or directory"));
+    }
+}
