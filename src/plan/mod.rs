@@ -1,6 +1,8 @@
 //! Model + host snapshot → an ordered list of steps. Pure: tested without root, for any board, on any machine.
 
+pub mod container;
 pub mod host;
+pub mod mounts;
 #[allow(missing_docs)] // the fields are named by the Display of the step they belong to
 pub mod step;
 

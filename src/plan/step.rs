@@ -61,9 +61,9 @@ pub enum Step {
     JoinCgroup { dir: String },
     /// The first process: new uts, pid, ipc, mount and, where it is its own, network namespace.
     Clone { network: bool },
-    /// A macvlan, born in the container's network namespace under `temporary`.
+    /// A macvlan, born in the container's network namespace under a name unique on the host: `bb<pid>n<number>`.
     MakeMacvlan {
-        temporary: IfName,
+        number: usize,
         link: IfName,
         mode: MacvlanMode,
         mac: Option<Mac>,
@@ -72,7 +72,7 @@ pub enum Step {
     },
     /// Renamed, addressed and up, in one batch inside.
     ConfigureNic {
-        temporary: IfName,
+        number: usize,
         name: IfName,
         up: bool,
         ipv4: Vec<Ipv4Net>,
@@ -85,7 +85,7 @@ pub enum Step {
     /// sethostname.
     SetHostname { name: String },
     /// The rootfs is bound onto itself, to be pivoted into.
-    MountRootfs { source: String, read_only: bool },
+    MountRootfs { source: String },
     /// A bind mount from the host; `target` is relative to the rootfs.
     Bind {
         source: String,
@@ -110,8 +110,10 @@ pub enum Step {
         /// `target` must be a real directory, no symlink anywhere on the way (/proc, /sys).
         strict: bool,
     },
-    /// The mount at `target` is made read-only (/proc/sys inside).
-    ReadOnly { target: String },
+    /// The mount at `target` is made read-only; with `own`, `target` becomes a mount first (/proc/sys inside).
+    ReadOnly { target: String, own: bool, optional: bool },
+    /// `target` becomes a mount of its own, which stays writable when the one around it is made read-only.
+    KeepWritable { target: String },
     /// /dev: a tmpfs with the standard nodes, or the rootfs's own left alone.
     MakeDev { dev: Dev },
     /// A private devpts and /dev/ptmx.
@@ -170,19 +172,19 @@ impl fmt::Display for Step {
                     if *network { ", network" } else { "" }
                 )
             }
-            Step::MakeMacvlan { temporary, link, mode, mac, name, mtu } => {
+            Step::MakeMacvlan { number, link, mode, mac, name, mtu } => {
                 write!(
                     f,
-                    "make macvlan {temporary} (for {name}) on {link}, mode {mode}, address {}",
-                    Or(mac, "random")
+                    "make macvlan bb<pid>n{number} (for {name}) on {link}, mode {mode}, address {}",
+                    Or(mac, "stable")
                 )?;
                 match mtu {
                     Some(mtu) => write!(f, ", mtu {mtu}"),
                     None => Ok(()),
                 }
             }
-            Step::ConfigureNic { temporary, name, up, ipv4, ipv6, gateway4, gateway6 } => {
-                write!(f, "rename {temporary} to {name}")?;
+            Step::ConfigureNic { number, name, up, ipv4, ipv6, gateway4, gateway6 } => {
+                write!(f, "rename bb<pid>n{number} to {name}")?;
                 for net in ipv4 {
                     write!(f, ", address {net}")?;
                 }
@@ -202,9 +204,7 @@ impl fmt::Display for Step {
             }
             Step::LoopbackUp => f.write_str("set lo up"),
             Step::SetHostname { name } => write!(f, "set hostname {name}"),
-            Step::MountRootfs { source, read_only } => {
-                write!(f, "mount rootfs {source}{}", if *read_only { " read-only" } else { "" })
-            }
+            Step::MountRootfs { source } => write!(f, "mount rootfs {source}"),
             Step::Bind { source, target, set, .. } => {
                 #[allow(clippy::useless_conversion)] // c_ulong has 32 bits on powerpc
                 let read_only = u64::from(libc::MS_RDONLY);
@@ -215,7 +215,8 @@ impl fmt::Display for Step {
                 write!(f, "mount {fstype} {source} on /{target}")?;
                 if data.is_empty() { Ok(()) } else { write!(f, " ({data})") }
             }
-            Step::ReadOnly { target } => write!(f, "make /{target} read-only"),
+            Step::ReadOnly { target, .. } => write!(f, "make /{target} read-only"),
+            Step::KeepWritable { target } => write!(f, "keep /{target} writable"),
             Step::MakeDev { dev: Dev::Tmpfs } => f.write_str("mount tmpfs on /dev with the standard nodes"),
             Step::MakeDev { dev: Dev::Rootfs } => f.write_str("leave /dev as the rootfs has it"),
             Step::MountDevpts => {
