@@ -59,6 +59,13 @@ pub struct Container {
     pub network: Vec<Nic>,
     /// What asks the container's init to end (`lxc.stopsignal`).
     pub stop_signal: Signal,
+    /// The command that `lxc-execute` runs under an init of boardbox's own where it is given none
+    /// (`lxc.execute.cmd`).
+    pub execute_command: Vec<String>,
+    /// How much is logged (`lxc.loglevel`); a command-line option goes before it.
+    pub log_level: Option<log::LevelFilter>,
+    /// Where it is logged (`lxc.logfile`), a file on the host.
+    pub log_file: Option<String>,
     /// Where the section starts.
     pub origin: Origin,
 }
@@ -240,6 +247,9 @@ impl Container {
             own_network: false,
             network: Vec::new(),
             stop_signal: Signal::PWR,
+            execute_command: Vec::new(),
+            log_level: None,
+            log_file: None,
             origin: Origin::default(),
         }
     }

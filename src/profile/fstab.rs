@@ -143,6 +143,32 @@ pub fn parse_entry(line: &str, origin: &Origin) -> Result<Mount> {
     Ok(mount)
 }
 
+/// Refuses an entry whose source ran into its target, as in `/lib/var/lib/lxc/foo/rootfs/lib none ro,bind 0 0`, where
+/// one of `prefixes` is /var/lib/lxc/foo/rootfs: all fields are one to the left, options stand where the type belongs
+/// and a number where options do. Such an entry parses, and would bind nothing that was meant.
+pub fn refuse_lost_blank(line: &str, prefixes: &[&str]) -> Result<()> {
+    let mut fields = line.split_ascii_whitespace();
+    let (Some(source), _, Some(fstype)) = (fields.next(), fields.next(), fields.next()) else {
+        return Ok(());
+    };
+    let shifted = fstype.split(',').any(|word| word == "defaults" || flag(word).is_some())
+        && fields.next().is_none_or(|options| options.bytes().all(|c| c.is_ascii_digit()));
+    if !shifted {
+        return Ok(());
+    }
+    let error = Error::config(format!("\"{}\": a blank is missing", line.escape_default()));
+    for prefix in
+        prefixes.iter().map(|prefix| prefix.trim_end_matches('/')).filter(|prefix| !prefix.is_empty())
+    {
+        if let Some((before, after)) = source.split_once(prefix).filter(|parts| !parts.0.is_empty())
+            && let Some(rest) = line.trim_start().strip_prefix(source)
+        {
+            return Err(error.hint(format!("probably meant: {before} {prefix}{after}{rest}")));
+        }
+    }
+    Err(error.hint(format!("\"{}\" stands where the file system type belongs", fstype.escape_default())))
+}
+
 /// A whole fstab file's entries; `#` starts a comment line.
 pub fn parse(text: &str, file: &Rc<str>) -> Result<Vec<Mount>> {
     let mut mounts = Vec::new();
@@ -191,6 +217,33 @@ mod tests {
         assert_eq!(entry(r"/a\04 c none bind").unwrap().source, r"/a\04");
         assert!(entry(r"/a\000b c none bind").is_err());
         assert!(entry(r"/a\377b c none bind").is_err());
+    }
+
+    #[test]
+    fn a_lost_blank_is_put_back() {
+        let check = |line: &str| {
+            refuse_lost_blank(line, &["/", "/srv/foo/rootfs/"])
+                .map_err(|error| error.to_string())
+                .unwrap_err()
+        };
+        assert_eq!(
+            check("/lib/srv/foo/rootfs/lib none ro,bind 0 0"),
+            "\"/lib/srv/foo/rootfs/lib none ro,bind 0 0\": a blank is missing (probably meant: /lib \
+             /srv/foo/rootfs/lib none ro,bind 0 0)"
+        );
+        assert!(
+            check("/dev/sda1/srv/foo/rootfs ext4 defaults")
+                .contains("/dev/sda1 /srv/foo/rootfs ext4 defaults)")
+        );
+        assert!(check("/liblib none ro,bind 0 0").contains("\"ro,bind\" stands where"));
+        for fine in [
+            "/lib /srv/foo/rootfs/lib none ro,bind 0 0",
+            "/copy/srv/foo/rootfs/lib lib none bind",
+            "/a b bind bind 0 0",
+            "/a b",
+        ] {
+            refuse_lost_blank(fine, &["/srv/foo/rootfs"]).unwrap();
+        }
     }
 
     #[test]

@@ -4,7 +4,10 @@
 
 pub mod board;
 pub mod container;
+pub mod field;
 pub mod fstab;
+pub mod lxc;
+pub mod text;
 pub mod value;
 
 pub use board::{Board, Bridge, CgroupSetup, Layout};

@@ -1,6 +1,7 @@
 //! Bytes to lines: what is no text is refused with its place, in memory bounded by the file.
 
 use crate::error::{Error, Origin, Result};
+use crate::profile::text::column;
 use std::rc::Rc;
 
 /// The longest line in bytes: a page, as the longest value the kernel takes from any of them.
@@ -20,20 +21,25 @@ impl<'a> Lines<'a> {
     }
 
     fn check(&self, line: &'a [u8]) -> Result<&'a str> {
-        let wrong = |column: usize, cause: &str, hint: &str| {
-            Error::config(cause).hint(hint).at(&Origin::new(self.file, self.number, column as u32))
+        let wrong = |at: usize, cause: &str, hint: &str| {
+            let place = column(line.get(..at).unwrap_or(line));
+            Error::config(cause).hint(hint).at(&Origin::new(self.file, self.number, place))
         };
         if line.len() > MAX_LINE {
-            return Err(wrong(MAX_LINE + 1, "the line is longer than 4096 bytes", "is this an LXC file?"));
+            return Err(wrong(MAX_LINE, "the line is longer than 4096 bytes", "is this an LXC file?"));
         }
-        if let Some(at) = line.iter().position(|byte| matches!(byte, 0 | b'\r')) {
-            return Err(match line.get(at) {
-                Some(0) => wrong(at + 1, "a NUL byte", "an LXC file is text"),
-                _ => wrong(at + 1, "a carriage return (CRLF line ending)", "convert the file: sed -i 's/\\r$//' FILE"),
-            });
+        if self.number == 1 && line.starts_with(b"\xef\xbb\xbf") {
+            return Err(wrong(0, "a byte order mark", "save the file as plain UTF-8, without one"));
         }
-        std::str::from_utf8(line)
-            .map_err(|error| wrong(error.valid_up_to() + 1, "a byte that is not UTF-8", "an LXC file is UTF-8 text"))
+        match line.iter().position(|byte| matches!(byte, 0 | b'\r')) {
+            Some(at) if line.get(at) == Some(&0) => Err(wrong(at, "a NUL byte", "an LXC file is text")),
+            Some(at) => {
+                Err(wrong(at, "a carriage return (CRLF line ending)", "remove it: sed -i 's/\\r$//' FILE"))
+            }
+            None => std::str::from_utf8(line).map_err(|error| {
+                wrong(error.valid_up_to(), "a byte that is not UTF-8", "an LXC file is UTF-8 text")
+            }),
+        }
     }
 }
 
@@ -60,13 +66,4 @@ impl<'a> Iterator for Lines<'a> {
         }
         Some(checked.map(|line| (line, self.number)))
     }
-}
-
-/// Text of the user's for a message: control characters escaped, cut at 120 characters.
-pub fn shown(text: &str) -> String {
-    let mut short: String = text.chars().take(120).collect();
-    if short.len() < text.len() {
-        short.push('…');
-    }
-    short.escape_default().to_string()
 }

@@ -1,14 +1,18 @@
 //! LXC configuration files, one `key = value` a line: LXC 0.9.0's keys and those names of today's that mean the same.
 //!
 //! As in 0.9.0: lines that do not start with `lxc.` are ignored, `#` starts a comment line, there is no quoting, an
-//! unknown `lxc.` key fails the load. Unlike it, every error says file, line, column and the text that is wrong.
+//! unknown `lxc.` key fails the load. Unlike it, every error says file, line, column and the text that is wrong, and a
+//! known key that is not applied is an error too. As today: an empty value takes back what a list has gathered.
 
 mod keys;
 mod lines;
+mod nic;
 
-use super::container::{Container, Nic, NicKind};
-use super::value::{ContainerName, IfName, MacvlanMode};
-use crate::error::{Error, Origin, Result};
+use super::container::Container;
+use super::fstab;
+use super::text::{self, column, shown};
+use super::value::ContainerName;
+use crate::error::{Error, Kind, Origin, Result};
 use std::rc::Rc;
 
 /// How deep `lxc.include` may nest.
@@ -18,7 +22,12 @@ const MAX_INCLUDES: u32 = 16;
 pub fn read(path: &str, name: &ContainerName, settings: &[String]) -> Result<Container> {
     let mut reader = Reader::new(name);
     reader.file(path, 0)?;
+    reader.container.origin = Origin::new(&path.into(), 0, 0);
     for setting in settings {
+        if !setting.trim_start().starts_with("lxc.") {
+            return Err(Error::usage(format!("setting \"{}\" does not start with lxc.", shown(setting)))
+                .hint("a line of an LXC file, as in -s lxc.tty=1"));
+        }
         reader.line(setting, &"-s".into(), 0, 0)?;
     }
     reader.finish()
@@ -28,35 +37,25 @@ pub fn read(path: &str, name: &ContainerName, settings: &[String]) -> Result<Con
 pub fn parse(text: &[u8], file: &Rc<str>, name: &ContainerName) -> Result<Container> {
     let mut reader = Reader::new(name);
     reader.text(text, file, 0)?;
+    reader.container.origin = Origin::new(file, 0, 0);
     reader.finish()
-}
-
-/// A NIC section while its keys come in.
-struct Section {
-    /// N of `lxc.network.N.` or `lxc.net.N.`, where it was given.
-    index: Option<u32>,
-    /// `macvlan` or `empty`.
-    kind: String,
-    link: Option<IfName>,
-    mode: MacvlanMode,
-    nic: Nic,
 }
 
 /// What the file has said so far.
 struct Reader {
     container: Container,
-    sections: Vec<Section>,
+    sections: Vec<nic::Section>,
+    /// `lxc.mount.entry` as written: whether one lost a blank is known when the rootfs is.
+    entries: Vec<(String, Origin)>,
 }
 
 impl Reader {
     fn new(name: &ContainerName) -> Self {
-        Self { container: Container::lxc_defaults(name.clone()), sections: Vec::new() }
+        Self { container: Container::lxc_defaults(name.clone()), sections: Vec::new(), entries: Vec::new() }
     }
 
     fn file(&mut self, path: &str, depth: u32) -> Result<()> {
-        let text = std::fs::read(path)
-            .map_err(|error| Error::io(format!("read LXC file {path}"), &error).kind(crate::error::Kind::Config))?;
-        self.text(&text, &path.into(), depth)
+        self.text(&text::read(path, "LXC file")?, &path.into(), depth)
     }
 
     fn text(&mut self, text: &[u8], file: &Rc<str>, depth: u32) -> Result<()> {
@@ -64,42 +63,58 @@ impl Reader {
             let (line, number) = line?;
             self.line(line, file, number, depth)?;
         }
-        Ok(())
+        text::bounded(text, file)
     }
 
     fn line(&mut self, line: &str, file: &Rc<str>, number: u32, depth: u32) -> Result<()> {
         let entry = line.trim();
-        let column = (line.len() - line.trim_start().len() + 1) as u32;
+        // The place of what `rest`, a tail of the line, begins with.
+        let place = |rest: &str| {
+            let before = line.len().saturating_sub(rest.len());
+            Origin::new(file, number, column(line.as_bytes().get(..before).unwrap_or_default()))
+        };
         if !entry.starts_with("lxc.") {
+            if !entry.is_empty() && !entry.starts_with('#') {
+                log::warn!(
+                    "{}: ignored, it does not start with lxc.: {}",
+                    place(line.trim_start()),
+                    shown(entry)
+                );
+            }
             return Ok(());
         }
-        let origin = Origin::new(file, number, column);
+        let key_place = place(line.trim_start());
         let Some((key, value)) = entry.split_once('=') else {
-            return Err(Error::config(format!("\"{}\" has no '='", lines::shown(entry)))
+            return Err(Error::config(format!("\"{}\" has no '='", shown(entry)))
                 .hint("one KEY = VALUE a line")
-                .at(&origin));
+                .at(&key_place));
         };
-        let (key, value) = (key.trim_end(), value.trim());
+        let key = key.trim_end();
+        let value_place = match line.split_once('=') {
+            Some((_, tail)) => place(tail.trim_start()),
+            None => key_place.clone(),
+        };
+        let value = value.trim();
         if key == "lxc.include" {
-            if depth == MAX_INCLUDES {
-                return Err(Error::config("lxc.include nests more than 16 deep")
-                    .hint("does a file include itself?")
-                    .at(&origin));
-            }
-            return self.include(value, depth + 1).map_err(|error| error.at(&origin));
+            return self.include(value, depth).map_err(|error| error.at(&value_place));
         }
-        self.key(key, value, &origin).map_err(|error| {
-            let error = if error.tried.is_empty() { error.tried(key) } else { error };
-            error.at(&origin)
+        self.key(key, value, &value_place).map_err(|error| {
+            let error = if error.tried.is_empty() { error.tried(shown(key)) } else { error };
+            error.at(&key_place)
         })
     }
 
     /// A file, or a directory's `*.conf` in the order of their names.
     fn include(&mut self, path: &str, depth: u32) -> Result<()> {
-        if !std::path::Path::new(path).is_dir() {
-            return self.file(path, depth);
+        if depth == MAX_INCLUDES {
+            return Err(
+                Error::config("lxc.include nests more than 16 deep").hint("does a file include itself?")
+            );
         }
-        let failed = |error| Error::io(format!("read directory {path}"), &error).kind(crate::error::Kind::Config);
+        if !std::path::Path::new(path).is_dir() {
+            return self.file(path, depth + 1);
+        }
+        let failed = |error| Error::io(format!("read directory {}", shown(path)), &error).kind(Kind::Config);
         let mut files = Vec::new();
         for entry in std::fs::read_dir(path).map_err(failed)? {
             if let Ok(file) = entry.map_err(failed)?.path().into_os_string().into_string()
@@ -109,28 +124,19 @@ impl Reader {
             }
         }
         files.sort_unstable();
-        files.iter().try_for_each(|file| self.file(file, depth))
+        files.iter().try_for_each(|file| self.file(file, depth + 1))
     }
 
     /// What only the whole file can tell: NICs that lack something, mount entries that lost a blank.
     fn finish(mut self) -> Result<Container> {
-        for section in self.sections {
-            let mut nic = section.nic;
-            if section.kind == "macvlan" {
-                let Some(link) = section.link else {
-                    return Err(Error::config("this macvlan has no lxc.network.link")
-                        .hint("name the host interface it goes on: lxc.network.link = br0")
-                        .at(&nic.origin));
-                };
-                nic.kind = NicKind::Macvlan { link, mode: section.mode };
-            }
-            self.container.network.push(nic);
-        }
-        self.container.own_network = !self.container.network.is_empty();
-        if let Some(rootfs) = &self.container.rootfs {
-            for mount in &self.container.mounts {
-                keys::refuse_lost_blank(mount, rootfs)?;
-            }
+        let container = &mut self.container;
+        container.network = nic::finish(self.sections)?;
+        container.own_network = !container.network.is_empty();
+        let prefixes: Vec<&str> =
+            container.rootfs.iter().chain(&container.rootfs_mount).map(|path| path.as_str()).collect();
+        for (entry, origin) in &self.entries {
+            fstab::refuse_lost_blank(entry, &prefixes)
+                .map_err(|error| error.tried("lxc.mount.entry").at(origin))?;
         }
         Ok(self.container)
     }

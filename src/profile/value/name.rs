@@ -20,7 +20,7 @@ impl FromStr for IfName {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self> {
-        let wrong = |why: &str| Error::config(format!("interface name {text:?}: {why}", text = text));
+        let wrong = |why: &str| Error::config(format!("interface name \"{}\": {why}", text.escape_debug()));
         if text.is_empty() {
             return Err(wrong("is empty"));
         }
@@ -28,7 +28,7 @@ impl FromStr for IfName {
             return Err(wrong("is not a name the kernel takes"));
         }
         if let Some(bad) = text.chars().find(|c| matches!(c, '/' | ':' | '\0') || c.is_whitespace()) {
-            return Err(wrong(&format!("holds {bad:?}, which the kernel refuses")));
+            return Err(wrong(&format!("holds '{}', which the kernel refuses", bad.escape_debug())));
         }
         heapless::String::try_from(text).map(Self).map_err(|_| wrong("is longer than the kernel's 15 bytes"))
     }

@@ -154,6 +154,49 @@ impl FromStr for Mac {
     }
 }
 
+impl Mac {
+    /// `text` with each of its `x` replaced by the low half of the next byte of `random`. An `x` for the first byte's
+    /// second digit gives a locally administered unicast address, as in LXC.
+    pub fn from_pattern(text: &str, random: &[u8; 12]) -> Result<Self> {
+        let mut random = random.iter();
+        let mut drawn = String::with_capacity(text.len());
+        for (at, letter) in text.char_indices() {
+            let byte = if matches!(letter, 'x' | 'X') { random.next() } else { None };
+            let digit = byte.map(|byte| if at == 1 { byte & 0xe | 2 } else { byte & 0xf });
+            drawn.push(digit.and_then(|digit| char::from_digit(digit.into(), 16)).unwrap_or(letter));
+        }
+        drawn.parse().map_err(|error: Error| Error { cause: error.cause.replace(&drawn, text), ..error })
+    }
+}
+
+impl FromStr for Gateway4 {
+    type Err = Error;
+
+    /// `auto` or an address.
+    fn from_str(text: &str) -> Result<Self> {
+        match (text, text.parse()) {
+            ("auto", _) => Ok(Gateway4::Auto),
+            (_, Ok(address)) => Ok(Gateway4::Address(address)),
+            _ => Err(Error::config(format!("gateway \"{}\" is not an IPv4 address", text.escape_default()))
+                .hint("an address without prefix, or auto: the link's own")),
+        }
+    }
+}
+
+impl FromStr for Gateway6 {
+    type Err = Error;
+
+    /// `auto` or an address.
+    fn from_str(text: &str) -> Result<Self> {
+        match (text, text.parse()) {
+            ("auto", _) => Ok(Gateway6::Auto),
+            (_, Ok(address)) => Ok(Gateway6::Address(address)),
+            _ => Err(Error::config(format!("gateway \"{}\" is not an IPv6 address", text.escape_default()))
+                .hint("an address without prefix, or auto: the link's own")),
+        }
+    }
+}
+
 fn prefix(text: &str, most: u8, whole: &str) -> Result<u8> {
     match text.parse::<u8>() {
         Ok(length) if length <= most && text.bytes().all(|c| c.is_ascii_digit()) => Ok(length),
@@ -262,6 +305,26 @@ mod tests {
         {
             assert!(bad.parse::<Mac>().is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn an_x_is_a_random_digit() {
+        let drawn = |text: &str| Mac::from_pattern(text, &[0xff, 0xa0, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12]);
+        assert_eq!(drawn("00:16:3e:xx:Xx:07").unwrap().to_string(), "00:16:3e:f0:34:07");
+        assert_eq!(drawn("xx:xx:xx:xx:xx:xx").unwrap().to_string(), "f2:34:56:78:9a:bc");
+        assert_eq!(drawn("0x:00:00:00:00:00").unwrap().to_string(), "0e:00:00:00:00:00");
+        let error = drawn("01:xx:00:00:00:00").unwrap_err().to_string();
+        assert!(error.starts_with("MAC address \"01:xx:00:00:00:00\": is a multicast"), "{error}");
+        assert!(drawn("xx:xx:xx:xx:xx:xx:xx").is_err());
+        assert!(drawn("äx:xx").is_err());
+    }
+
+    #[test]
+    fn a_gateway_is_auto_or_an_address() {
+        assert_eq!("auto".parse::<Gateway4>().unwrap(), Gateway4::Auto);
+        assert_eq!("fd00::1".parse::<Gateway6>().unwrap().to_string(), "fd00::1");
+        assert!("192.168.0.1/24".parse::<Gateway4>().is_err());
+        assert!("dev".parse::<Gateway6>().is_err());
     }
 
     #[test]

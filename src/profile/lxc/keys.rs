@@ -1,0 +1,348 @@
+//! The keys and what each does to the container.
+
+use super::Reader;
+use crate::error::{Error, Origin, Result};
+use crate::profile::container::{Console, Container, Dev};
+use crate::profile::text::{nearest, shown};
+use crate::profile::value::{CapSet, Capabilities};
+use crate::profile::{field, fstab};
+
+/// What a key sets; those of LXC 0.9.0 and of today that mean the same are one.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Key {
+    Hostname,
+    Pts,
+    Tty,
+    TtyDir,
+    Autodev,
+    Kmsg,
+    Console,
+    Profile,
+    LogLevel,
+    LogFile,
+    Fstab,
+    MountEntry,
+    MountAuto,
+    Rootfs,
+    RootfsMount,
+    RootfsOptions,
+    CapDrop,
+    CapKeep,
+    StopSignal,
+    Arch,
+    Environment,
+    InitCommand,
+    InitCwd,
+    InitUid,
+    InitGid,
+    ExecuteCommand,
+    NoNewPrivs,
+    /// Handled where lines are read; listed for the hint.
+    Include,
+    /// Accepted and of no effect, as in 0.9.0.
+    Ignored,
+    /// Known to LXC 0.9.0 or to today's, not applied yet: an error.
+    NotYet,
+}
+
+/// Every key but those of the families below, without `lxc.`.
+const KEYS: &[(&str, Key)] = &[
+    ("utsname", Key::Hostname),
+    ("uts.name", Key::Hostname),
+    ("pts", Key::Pts),
+    ("pty.max", Key::Pts),
+    ("tty", Key::Tty),
+    ("tty.max", Key::Tty),
+    ("devttydir", Key::TtyDir),
+    ("tty.dir", Key::TtyDir),
+    ("autodev", Key::Autodev),
+    ("kmsg", Key::Kmsg),
+    ("console", Key::Console),
+    ("console.path", Key::Console),
+    ("aa_profile", Key::Profile),
+    ("apparmor.profile", Key::Profile),
+    ("loglevel", Key::LogLevel),
+    ("log.level", Key::LogLevel),
+    ("logfile", Key::LogFile),
+    ("log.file", Key::LogFile),
+    ("mount", Key::Fstab),
+    ("mount.fstab", Key::Fstab),
+    ("mount.entry", Key::MountEntry),
+    ("mount.auto", Key::MountAuto),
+    ("rootfs", Key::Rootfs),
+    ("rootfs.path", Key::Rootfs),
+    ("rootfs.mount", Key::RootfsMount),
+    ("rootfs.options", Key::RootfsOptions),
+    ("pivotdir", Key::Ignored),
+    ("cap.drop", Key::CapDrop),
+    ("cap.keep", Key::CapKeep),
+    ("stopsignal", Key::StopSignal),
+    ("haltsignal", Key::StopSignal),
+    ("signal.halt", Key::StopSignal),
+    ("arch", Key::Arch),
+    ("environment", Key::Environment),
+    ("init.cmd", Key::InitCommand),
+    ("init_cmd", Key::InitCommand),
+    ("init.cwd", Key::InitCwd),
+    ("init.uid", Key::InitUid),
+    ("init_uid", Key::InitUid),
+    ("init.gid", Key::InitGid),
+    ("init_gid", Key::InitGid),
+    ("execute.cmd", Key::ExecuteCommand),
+    ("no_new_privs", Key::NoNewPrivs),
+    ("include", Key::Include),
+    ("id_map", Key::NotYet),
+    ("idmap", Key::NotYet),
+    ("seccomp", Key::NotYet),
+    ("seccomp.profile", Key::NotYet),
+    ("seccomp.allow_nesting", Key::NotYet),
+    ("seccomp.notify.cookie", Key::NotYet),
+    ("seccomp.notify.proxy", Key::NotYet),
+    ("se_context", Key::NotYet),
+    ("selinux.context", Key::NotYet),
+    ("selinux.context.keyring", Key::NotYet),
+    ("aa_allow_incomplete", Key::NotYet),
+    ("apparmor.allow_incomplete", Key::NotYet),
+    ("apparmor.allow_nesting", Key::NotYet),
+    ("apparmor.raw", Key::NotYet),
+    ("autodev.tmpfs.size", Key::NotYet),
+    ("cgroup.dir", Key::NotYet),
+    ("cgroup.dir.container", Key::NotYet),
+    ("cgroup.dir.container.inner", Key::NotYet),
+    ("cgroup.dir.monitor", Key::NotYet),
+    ("cgroup.dir.monitor.pivot", Key::NotYet),
+    ("cgroup.relative", Key::NotYet),
+    ("cgroup.use", Key::NotYet),
+    ("console.buffer.size", Key::NotYet),
+    ("console.logfile", Key::NotYet),
+    ("console.rotate", Key::NotYet),
+    ("console.size", Key::NotYet),
+    ("ephemeral", Key::NotYet),
+    ("group", Key::NotYet),
+    ("hook.pre-start", Key::NotYet),
+    ("hook.pre-mount", Key::NotYet),
+    ("hook.mount", Key::NotYet),
+    ("hook.autodev", Key::NotYet),
+    ("hook.start", Key::NotYet),
+    ("hook.start-host", Key::NotYet),
+    ("hook.stop", Key::NotYet),
+    ("hook.post-stop", Key::NotYet),
+    ("hook.clone", Key::NotYet),
+    ("hook.destroy", Key::NotYet),
+    ("hook.version", Key::NotYet),
+    ("init.groups", Key::NotYet),
+    ("keyring.session", Key::NotYet),
+    ("log.syslog", Key::NotYet),
+    ("syslog", Key::NotYet),
+    ("monitor.signal.pdeath", Key::NotYet),
+    ("monitor.unshare", Key::NotYet),
+    ("namespace.clone", Key::NotYet),
+    ("namespace.keep", Key::NotYet),
+    ("rebootsignal", Key::NotYet),
+    ("signal.reboot", Key::NotYet),
+    ("signal.stop", Key::NotYet),
+    ("rootfs.backend", Key::NotYet),
+    ("rootfs.managed", Key::NotYet),
+    ("sched.core", Key::NotYet),
+    ("start.auto", Key::NotYet),
+    ("start.delay", Key::NotYet),
+    ("start.order", Key::NotYet),
+    ("time.offset.boot", Key::NotYet),
+    ("time.offset.monotonic", Key::NotYet),
+    ("network", Key::NotYet),
+    ("net", Key::NotYet),
+];
+
+/// Families whose names go on with the kernel's, none of them applied yet.
+const FAMILIES: &[&str] =
+    &["cgroup2.", "limit.", "prlimit.", "proc.", "sysctl.", "namespace.share.", "share."];
+
+/// A known key, or a value of it, that LXC applies and boardbox does not yet.
+pub fn not_yet() -> Error {
+    Error::config("not supported yet")
+        .hint("boardbox does not ignore what it does not apply: remove it to go on without")
+}
+
+/// The value says nothing.
+pub fn no_value() -> Error {
+    Error::config("has no value")
+}
+
+impl Reader {
+    /// Applies `key` (with its `lxc.`); `origin` is the place of `value`. An error without an origin is about the key.
+    pub fn key(&mut self, key: &str, value: &str, origin: &Origin) -> Result<()> {
+        let name = key.strip_prefix("lxc.").unwrap_or(key);
+        if let Some(rest) = name.strip_prefix("network.") {
+            return self.nic(rest, true, value, origin);
+        }
+        if let Some(rest) = name.strip_prefix("net.") {
+            return self.nic(rest, false, value, origin);
+        }
+        match KEYS.iter().find(|known| known.0 == name) {
+            Some((_, Key::NotYet)) => Err(not_yet()),
+            Some((_, key)) => self.set(*key, value, origin).map_err(|error| error.at(origin)),
+            None => match name.strip_prefix("cgroup.") {
+                Some(file) => {
+                    let rule = field::cgroup_rule(file, value, origin).map_err(|error| error.at(origin))?;
+                    self.container.cgroup.push(rule);
+                    Ok(())
+                }
+                None if FAMILIES.iter().any(|family| name.starts_with(family)) => Err(not_yet()),
+                None => Err(unknown(name)),
+            },
+        }
+    }
+
+    fn set(&mut self, key: Key, value: &str, origin: &Origin) -> Result<()> {
+        let container = &mut self.container;
+        if value.is_empty() {
+            return empty(container, &mut self.entries, key);
+        }
+        match key {
+            Key::Hostname => container.hostname = Some(field::hostname(value)?),
+            Key::Pts => container.pts = field::number(value, 0, u32::MAX)? != 0,
+            Key::Tty => container.tty = field::number(value, 0, 32)?,
+            Key::TtyDir => container.tty_dir = field::tty_dir(value)?,
+            Key::Autodev => container.dev = if field::flag(value)? { Dev::Tmpfs } else { Dev::Rootfs },
+            Key::Kmsg if field::flag(value)? => return Err(not_yet()),
+            Key::Console => {
+                container.console = match value {
+                    "none" => Console::None,
+                    path => Console::Path(field::absolute(path)?),
+                }
+            }
+            Key::Profile if !matches!(value, "unconfined" | "unchanged") => return Err(not_yet()),
+            Key::LogLevel => container.log_level = Some(field::log_level(value)?),
+            Key::LogFile => container.log_file = Some(value.into()),
+            Key::Fstab => container.fstab = Some((value.into(), origin.clone())),
+            Key::MountEntry => {
+                container.mounts.push(fstab::parse_entry(value, origin)?);
+                self.entries.push((value.into(), origin.clone()));
+            }
+            Key::MountAuto => {
+                value.split_ascii_whitespace().try_for_each(|word| auto_mount(container, word))?
+            }
+            Key::Rootfs => container.rootfs = Some(rootfs(value)?),
+            Key::RootfsMount => container.rootfs_mount = Some(field::absolute(value)?),
+            Key::RootfsOptions => {
+                for option in value.split(',') {
+                    match option {
+                        "ro" => container.rootfs_read_only = true,
+                        "rw" => container.rootfs_read_only = false,
+                        "defaults" => {}
+                        other => {
+                            return Err(not_yet().tried(format!("lxc.rootfs.options: \"{}\"", shown(other))));
+                        }
+                    }
+                }
+            }
+            Key::CapDrop => {
+                let before = match container.capabilities {
+                    Capabilities::All => CapSet(0),
+                    Capabilities::Drop(set) => set,
+                    Capabilities::Keep(_) => return Err(both_caps()),
+                };
+                container.capabilities = Capabilities::Drop(CapSet(before.0 | value.parse::<CapSet>()?.0));
+            }
+            Key::CapKeep => {
+                let before = match container.capabilities {
+                    Capabilities::All => CapSet(0),
+                    Capabilities::Keep(set) => set,
+                    Capabilities::Drop(_) => return Err(both_caps()),
+                };
+                let more = if value == "none" { CapSet(0) } else { value.parse()? };
+                container.capabilities = Capabilities::Keep(CapSet(before.0 | more.0));
+            }
+            Key::StopSignal => container.stop_signal = value.parse()?,
+            Key::Arch => container.personality = field::personality(value)?,
+            Key::Environment => match value.split_once('=') {
+                Some((name, text)) if !name.is_empty() => {
+                    container.environment.push((name.into(), text.into()))
+                }
+                _ => {
+                    return Err(Error::config(format!("\"{}\" is not NAME=VALUE", shown(value)))
+                        .hint("a variable is not taken over from the calling environment"));
+                }
+            },
+            Key::InitCommand => container.command = field::words(value)?,
+            Key::InitCwd => container.cwd = Some(field::absolute(value)?),
+            Key::InitUid => container.uid = field::number(value, 0, u32::MAX - 1)?,
+            Key::InitGid => container.gid = field::number(value, 0, u32::MAX - 1)?,
+            Key::ExecuteCommand => container.execute_command = field::words(value)?,
+            Key::NoNewPrivs => container.no_new_privs = field::flag(value)?,
+            Key::Kmsg | Key::Profile | Key::Include | Key::Ignored | Key::NotYet => {}
+        }
+        Ok(())
+    }
+}
+
+/// An empty value: what is a list is empty again, as in today's LXC; anything else lacks its value.
+fn empty(container: &mut Container, entries: &mut Vec<(String, Origin)>, key: Key) -> Result<()> {
+    match key {
+        Key::TtyDir => container.tty_dir.clear(),
+        Key::MountEntry => {
+            container.mounts.clear();
+            entries.clear();
+        }
+        Key::MountAuto => container.auto_mounts = Default::default(),
+        Key::CapDrop | Key::CapKeep => container.capabilities = Capabilities::All,
+        Key::Environment => container.environment.clear(),
+        Key::Ignored => {}
+        _ => return Err(no_value()),
+    }
+    Ok(())
+}
+
+fn both_caps() -> Error {
+    Error::config("lxc.cap.drop and lxc.cap.keep exclude each other")
+        .hint("keep the one that says what you mean")
+}
+
+/// One word of `lxc.mount.auto`; without a mode both are `mixed`, as lxc.container.conf(5) says.
+fn auto_mount(container: &mut Container, word: &str) -> Result<()> {
+    let (what, mode) = word.split_once(':').unwrap_or((word, "mixed"));
+    let mode = field::auto_mode(mode);
+    match (what, mode) {
+        ("proc", Some(mode)) => container.auto_mounts.proc = Some(mode),
+        ("sys", Some(mode)) => container.auto_mounts.sys = Some(mode),
+        ("cgroup" | "cgroup-full" | "shmounts", _) => {
+            return Err(not_yet().tried(format!("lxc.mount.auto: \"{}\"", shown(word))));
+        }
+        _ => {
+            return Err(Error::config(format!("\"{}\" is unknown", shown(word)))
+                .hint("proc or sys, and :ro, :rw or :mixed after it"));
+        }
+    }
+    Ok(())
+}
+
+/// A directory; today's LXC writes `dir:` before it.
+fn rootfs(value: &str) -> Result<String> {
+    let path = value.strip_prefix("dir:").unwrap_or(value);
+    match path.split_once(':') {
+        Some((backend, _)) if !backend.contains('/') => {
+            Err(not_yet().tried(format!("lxc.rootfs: storage \"{}\"", shown(backend))))
+        }
+        _ => field::absolute(path),
+    }
+}
+
+/// The key is none of LXC's.
+fn unknown(name: &str) -> Error {
+    let names = KEYS.iter().map(|known| known.0).chain(["cgroup.FILE", "network.type"]);
+    let error = Error::config("unknown key");
+    match nearest(name, names) {
+        Some(near) => error.hint(format!("did you mean lxc.{near}?")),
+        None => error,
+    }
+}
+
+#[cfg(test)]
+pub mod tests {
+    use super::*;
+
+    /// Every key of the table, and whether it is applied.
+    pub fn all() -> impl Iterator<Item = (String, bool)> {
+        KEYS.iter().map(|(name, key)| (format!("lxc.{name}"), *key != Key::NotYet))
+    }
+}

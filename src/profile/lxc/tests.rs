@@ -1,0 +1,282 @@
+use super::super::container::*;
+use super::super::value::*;
+use super::{keys, nic, parse, read};
+
+const SEED: &str = include_str!("../../../tests/data/foo23.conf");
+
+fn model(text: &str) -> Container {
+    parse(text.as_bytes(), &"f".into(), &"foo1".parse().unwrap()).unwrap_or_else(|error| panic!("{error}"))
+}
+
+fn error(text: impl AsRef<[u8]>) -> String {
+    match parse(text.as_ref(), &"f".into(), &"foo1".parse().unwrap()) {
+        Ok(_) => panic!("{}", String::from_utf8_lossy(text.as_ref())),
+        Err(error) => error.to_string(),
+    }
+}
+
+#[test]
+fn the_seed_means_what_it_says() {
+    let foo = model(SEED);
+    assert_eq!(foo.hostname.as_deref(), Some("foo23"));
+    assert!(foo.pts && foo.own_network);
+    assert_eq!((foo.tty, foo.dev), (1, Dev::Rootfs));
+    assert_eq!(foo.rootfs.as_deref(), Some("/var/lib/lxc/temp/rootfs"));
+    assert_eq!(foo.capabilities, Capabilities::All);
+    assert_eq!(foo.fstab.as_ref().map(|fstab| fstab.0.as_str()), Some("/var/lib/lxc/temp/fstab"));
+    let rules: Vec<String> = foo.cgroup.iter().map(|rule| format!("{}={}", rule.file, rule.value)).collect();
+    assert_eq!(
+        rules,
+        [
+            "cpuset.cpus=0,1",
+            "cpu.shares=1234",
+            "devices.deny=a",
+            "devices.allow=c 1:3 rw",
+            "devices.allow=b 8:0 rw"
+        ]
+    );
+    assert_eq!(foo.mounts.len(), 1);
+    assert_eq!(foo.mounts[0].origin.to_string(), "f:22:26");
+    let nics: Vec<String> = foo
+        .network
+        .iter()
+        .map(|nic| {
+            let NicKind::Macvlan { link, mode } = &nic.kind else { panic!("not a macvlan") };
+            format!("{} on {link} {mode} {} up={}", nic.name.as_ref().unwrap(), nic.ipv4[0], nic.up)
+        })
+        .collect();
+    assert_eq!(
+        nics,
+        ["eth0 on br0 vepa 192.168.0.23/24 up=true", "eth1 on br0 vepa 192.168.128.23/24 up=true"]
+    );
+}
+
+#[test]
+fn the_published_seeds_lost_blank_is_found_and_put_back() {
+    let published = include_str!("../../../tests/data/foo23-as-published.conf");
+    assert_eq!(
+        error(published),
+        "f:22:26: lxc.mount.entry: \"/lib/var/lib/lxc/temp/rootfs/lib none ro,bind 0 0\": a blank is missing \
+         (probably meant: /lib /var/lib/lxc/temp/rootfs/lib none ro,bind 0 0)"
+    );
+}
+
+#[test]
+fn every_key_is_applied_or_says_that_it_is_not_yet() {
+    let value = |key: &str| match key {
+        "lxc.kmsg" => "0",
+        "lxc.aa_profile" | "lxc.apparmor.profile" => "unconfined",
+        "lxc.console" | "lxc.console.path" | "lxc.cap.keep" => "none",
+        "lxc.loglevel" | "lxc.log.level" => "info",
+        "lxc.mount.entry" => "/lib lib none bind",
+        "lxc.mount.auto" => "proc",
+        "lxc.rootfs.options" => "ro",
+        "lxc.cap.drop" => "mknod",
+        "lxc.arch" => "powerpc",
+        "lxc.environment" => "A=b",
+        _ if key.contains("rootfs") || key.contains("init.cwd") => "/srv",
+        _ => "1",
+    };
+    for (key, applied) in keys::tests::all().filter(|(key, _)| key != "lxc.include") {
+        let line = format!("{key} = {}", value(&key));
+        match applied {
+            true => drop(model(&line)),
+            false => assert!(error(&line).starts_with(&format!("f:1:1: {key}: not supported yet")), "{line}"),
+        }
+    }
+    let value = |key: &str| match key {
+        "type" => "empty",
+        "hwaddr" => "02:00:00:00:00:01",
+        "mtu" => "1500",
+        "macvlan.mode" => "vepa",
+        _ if key.contains("ipv4") => "10.0.0.1",
+        _ if key.contains("ipv6") => "fd00::1",
+        _ => "x",
+    };
+    for (key, applied) in nic::tests::all() {
+        let value = value(key);
+        for name in [format!("lxc.network.{key}"), format!("lxc.network.0.{key}"), format!("lxc.net.0.{key}")]
+        {
+            let net = if name.starts_with("lxc.net.") { "lxc.net.0" } else { "lxc.network" };
+            let text = format!("{net}.type = empty\n{net}.link = br0\n{name} = {value}");
+            match applied {
+                true => drop(model(&text)),
+                false => {
+                    assert!(error(&text).contains(&format!("f:3:1: {name}: not supported yet")), "{text}")
+                }
+            }
+        }
+    }
+    for key in ["cgroup2.memory.max", "prlimit.nofile", "sysctl.net.ipv4.ip_forward", "proc.oom_score_adj"] {
+        assert!(error(format!("lxc.{key} = 1")).contains(": not supported yet"));
+    }
+}
+
+#[test]
+fn a_value_that_is_not_applied_says_so() {
+    for line in [
+        "lxc.kmsg = 1",
+        "lxc.aa_profile = lxc-container-default",
+        "lxc.mount.auto = cgroup:mixed",
+        "lxc.rootfs.path = overlay:/a:/b",
+        "lxc.rootfs.options = noatime",
+        "lxc.network.type = veth",
+        "lxc.network.type = none",
+        "lxc.net.0.type = ipvlan",
+    ] {
+        let error = error(line);
+        assert!(error.contains("not supported yet"), "{error}");
+        let value = line.find("= ").unwrap() + 3;
+        assert!(error.starts_with(&format!("f:1:{value}: ")), "{error}");
+    }
+}
+
+#[test]
+fn an_unknown_key_names_the_nearest() {
+    for (line, message) in [
+        ("lxc.utsnam = x", "f:1:1: lxc.utsnam: unknown key (did you mean lxc.utsname?)"),
+        (" lxc.network.typ = x", "f:1:2: lxc.network.typ: unknown key (did you mean lxc.network.type?)"),
+        (
+            "lxc.network.7.lnik = x",
+            "f:1:1: lxc.network.7.lnik: unknown key (did you mean lxc.network.7.link?)",
+        ),
+        (
+            "lxc.net.3.ipv4.adress=x",
+            "f:1:1: lxc.net.3.ipv4.adress: unknown key (did you mean lxc.net.3.ipv4.address?)",
+        ),
+        ("lxc.bogus = x", "f:1:1: lxc.bogus: unknown key"),
+        ("lxc. = x", "f:1:1: lxc.: unknown key"),
+    ] {
+        assert_eq!(error(line), message);
+    }
+}
+
+#[test]
+fn what_is_wrong_is_named_with_line_and_column() {
+    for (text, message) in [
+        ("\n lxc.cgroup.cpuset.cpus = 0-x", "f:2:27: lxc.cgroup.cpuset.cpus: cpu list \"0-x\": \"0-x\" at"),
+        (
+            "lxc.cgroup.devices.allow = d 1:3 r",
+            "f:1:28: lxc.cgroup.devices.allow: device rule \"d 1:3 r\": type",
+        ),
+        ("lxc.cgroup.tasks = 1", "f:1:20: lxc.cgroup.tasks: \"tasks\" is not a file"),
+        ("a\nlxc.tty", "f:2:1: \"lxc.tty\" has no '='"),
+        ("lxc.tty = 33", "f:1:11: lxc.tty: \"33\" is not a number 0..=32"),
+        ("lxc.tty =", "f:1:10: lxc.tty: has no value"),
+        ("lxc.network.link = br0", "f:1:1: lxc.network.link: there is no such interface yet"),
+        ("lxc.network.type = macvlan", "f:1:20: this macvlan has no link"),
+        ("lxc.net.0.link = br0", "f:1:18: this interface has no type"),
+        ("lxc.net.link = br0", "f:1:1: lxc.net.link: has no index (which interface? lxc.net.0.link)"),
+        ("lxc.net.64.type = empty", "f:1:1: lxc.net.64.type: \"64\" is not a number 0..=63"),
+        ("lxc.net.99999999999.type = empty", "f:1:1: lxc.net.99999999999.type: \"99999999999\" is not"),
+        ("lxc.environment = A", "f:1:19: lxc.environment: \"A\" is not NAME=VALUE"),
+        (
+            "lxc.cap.drop = mknod\nlxc.cap.keep = kill",
+            "f:2:16: lxc.cap.keep: lxc.cap.drop and lxc.cap.keep exclude",
+        ),
+        ("lxc.rootfs = rootfs", "f:1:14: lxc.rootfs: path \"rootfs\" is not absolute"),
+        ("lxc.utsname = ö\0", "f:1:16: a NUL byte"),
+        ("lxc.tty = 1\r\n", "f:1:12: a carriage return (CRLF line ending)"),
+        ("\u{feff}lxc.tty = 1", "f:1:1: a byte order mark"),
+        ("lxc.include = /nowhere/x", "f:1:15: read LXC file /nowhere/x: No such file"),
+    ] {
+        let error = error(text);
+        assert!(error.starts_with(message), "{error}");
+    }
+    assert!(error(b"lxc.tty = 1\n\xc3\xb6 \xff").starts_with("f:2:3: a byte that is not UTF-8"));
+    let long = error(vec![b'x'; 10_000_000]);
+    assert!(long.starts_with("f:1:4097: the line is longer than 4096 bytes"), "{long}");
+    let many = error("# a comment\n".repeat(100_000));
+    assert!(many.starts_with("f:87382:5: the file is longer than 1 MiB"), "{many}");
+}
+
+#[test]
+fn lists_gather_and_an_empty_value_takes_them_back() {
+    assert_eq!(
+        model("lxc.cap.drop = mknod\nlxc.cap.drop = sys_time 22").capabilities,
+        Capabilities::Drop(CapSet(1 << 27 | 1 << 25 | 1 << 22))
+    );
+    assert_eq!(model("lxc.cap.keep = none").capabilities, Capabilities::Keep(CapSet(0)));
+    assert_eq!(model("lxc.cap.drop = mknod\nlxc.cap.drop =").capabilities, Capabilities::All);
+    assert!(model("lxc.mount.entry = /lib lib none bind\nlxc.mount.entry =").mounts.is_empty());
+    assert!(model("lxc.environment = A=b\nlxc.environment =").environment.is_empty());
+    let nic = "lxc.network.type = empty\nlxc.network.ipv4 = 10.0.0.1/8\n";
+    assert_eq!(model(&format!("{nic}lxc.network.ipv4 = 10.0.0.2")).network[0].ipv4.len(), 2);
+    assert!(model(&format!("{nic}lxc.network.ipv4 =")).network[0].ipv4.is_empty());
+}
+
+#[test]
+fn values_have_the_forms_lxc_takes() {
+    let c = model(
+        "lxc.mount.auto = proc sys:ro\nlxc.console = none\nlxc.devttydir = lxc\nlxc.autodev = 1\nlxc.pts = 0\n\
+         lxc.arch = i686\nlxc.stopsignal = SIGRTMIN+3\nlxc.init.cmd = /bin/sh -c 'a b'\nlxc.init.uid = 7\n\
+         lxc.environment = A=b=c\nlxc.rootfs.path = dir:/srv/r\nlxc.rootfs.options = ro\nlxc.loglevel = 1\n\
+         lxc.cgroup.devices.allow = c 1:3 rwm  # /dev/null\nlxc.no_new_privs = 1\nlxc.pivotdir = x",
+    );
+    assert_eq!(c.auto_mounts, AutoMounts { proc: Some(AutoMode::Mixed), sys: Some(AutoMode::Ro) });
+    assert_eq!((c.console, c.dev, c.personality), (Console::None, Dev::Tmpfs, Personality::Linux32));
+    assert_eq!((c.tty_dir.as_str(), c.pts, c.stop_signal), ("lxc", false, Signal(37)));
+    assert_eq!((c.command.len(), c.uid, c.no_new_privs), (3, 7, true));
+    assert_eq!(c.environment, [("A".to_string(), "b=c".to_string())]);
+    assert_eq!((c.rootfs.as_deref(), c.rootfs_read_only), (Some("/srv/r"), true));
+    assert_eq!(c.log_level, Some(log::LevelFilter::Debug));
+    assert_eq!(c.cgroup[0].value, "c 1:3 rwm");
+    assert!(!c.own_network);
+}
+
+#[test]
+fn an_interface_is_opened_by_type_or_index() {
+    // 0.9.0's index counts the interfaces there are; today's names one, in any order.
+    let old = model(
+        "lxc.network.type=macvlan\nlxc.network.link=br0\nlxc.network.type=empty\nlxc.network.0.name=a\n\
+         lxc.network.1.name=b\nlxc.network.flags=up\nlxc.network.0.macvlan.mode=bridge",
+    );
+    let new = model(
+        "lxc.net.5.type=empty\nlxc.net.5.name=b\nlxc.net.5.flags=up\nlxc.net.2.link=br0\n\
+         lxc.net.2.type=macvlan\nlxc.net.2.macvlan.mode=bridge\nlxc.net.2.name=a",
+    );
+    assert_eq!(old, new);
+    assert_eq!(old.network.len(), 2);
+    assert!(!old.network[0].up && old.network[1].up);
+    let two = model("lxc.network.0.type=empty\nlxc.network.1.type=empty\nlxc.network.1.flags=up");
+    assert!(!two.network[0].up && two.network[1].up);
+    let unset = model("lxc.network.type=macvlan\nlxc.network.link=br0");
+    assert!(matches!(unset.network[0].kind, NicKind::Macvlan { mode: MacvlanMode::Private, .. }));
+}
+
+#[test]
+fn settings_come_after_the_file_and_includes_where_they_stand() {
+    let dir = std::env::temp_dir().join(format!("boardbox-lxc-{}", std::process::id()));
+    std::fs::create_dir_all(dir.join("d")).unwrap();
+    let path = |name: &str| dir.join(name).into_os_string().into_string().unwrap();
+    let write = |name: &str, text: String| std::fs::write(path(name), text).unwrap();
+    write(
+        "a.conf",
+        format!("lxc.tty = 1\nlxc.include = {}\nlxc.include={}\nlxc.pts=1", path("b"), path("d")),
+    );
+    write("b", "lxc.tty = 2\nlxc.utsname = b".into());
+    write("d/2.conf", "lxc.devttydir = two".into());
+    write("d/1.conf", "lxc.devttydir = one".into());
+    write("d/README", "lxc.bogus = 1".into());
+    write("loop", format!("\n  lxc.include = {}", path("loop")));
+    write("crooked", format!("lxc.include = {}", path("bad")));
+    write("bad", "lxc.tty = x".into());
+    let name: ContainerName = "foo1".parse().unwrap();
+    let read = |file: &str, settings: &[&str]| {
+        let settings: Vec<String> = settings.iter().map(|setting| setting.to_string()).collect();
+        read(&path(file), &name, &settings).map_err(|error| error.to_string().replace(&path(""), ""))
+    };
+    let c = read("a.conf", &["lxc.tty=3", " lxc.utsname = c"]).unwrap();
+    assert_eq!((c.tty, c.hostname.as_deref(), c.tty_dir.as_str(), c.pts), (3, Some("c"), "two", true));
+    assert_eq!(
+        read("loop", &[]).unwrap_err(),
+        "loop:2:17: lxc.include nests more than 16 deep (does a file include itself?)"
+    );
+    assert_eq!(read("crooked", &[]).unwrap_err(), "bad:1:11: lxc.tty: \"x\" is not a number 0..=32");
+    assert_eq!(read("a.conf", &["lxc.tty=x"]).unwrap_err(), "-s: lxc.tty: \"x\" is not a number 0..=32");
+    assert!(
+        read("a.conf", &["tty=1"]).unwrap_err().starts_with("setting \"tty=1\" does not start with lxc.")
+    );
+    assert_eq!(read("gone", &[]).unwrap_err(), "read LXC file gone: No such file or directory");
+    std::fs::remove_dir_all(&dir).unwrap();
+}
