@@ -1,5 +1,6 @@
 //! Model + host snapshot → an ordered list of steps. Pure: tested without root, for any board, on any machine.
 
+pub mod cgroups;
 pub mod container;
 pub mod host;
 pub mod mounts;
