@@ -9,6 +9,7 @@ pub mod hierarchy;
 pub mod inotify;
 pub mod mount;
 pub mod mountinfo;
+pub mod netlink;
 pub mod poll;
 pub mod process;
 pub mod procfs;

@@ -1,0 +1,338 @@
+//! Links: found, made, changed, deleted.
+
+use super::message::{Attributes, Batch, Message, number_at, text_of};
+use super::{CHANGE, CREATE, DUMP, Failure, LINGER, Netlink, Patience, Until, no_such_link};
+use crate::error::{Error, Result};
+use nix::errno::Errno;
+
+/// The size of `struct ifinfomsg`.
+const FIXED: usize = 16;
+/// `IFLA_MACVLAN_MODE` of linux/if_link.h.
+const MACVLAN_MODE: u16 = 1;
+/// `RTEXT_FILTER_SKIP_STATS` of linux/rtnetlink.h (4.4+): no statistics, please.
+const SKIP_STATISTICS: u32 = 1 << 3;
+/// The longest name the kernel takes.
+const LONGEST_NAME: usize = libc::IF_NAMESIZE - 1;
+
+/// A link as the kernel tells it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Link {
+    /// Its number in its network namespace.
+    pub index: u32,
+    /// Its name.
+    pub name: String,
+    /// Its address, where that is an Ethernet one.
+    pub mac: Option<[u8; 6]>,
+    /// The address its hardware was made with, where the kernel tells (5.6+) and there is one.
+    pub permanent: Option<[u8; 6]>,
+    /// Bytes.
+    pub mtu: u32,
+    /// The index of the bridge or bond whose port it is.
+    pub master: Option<u32>,
+    /// The index of its lower device (macvlan, vlan) or its peer (veth).
+    pub lower: Option<u32>,
+    /// Set up.
+    pub up: bool,
+    /// `bridge`, `macvlan`, `veth` …; empty for hardware and the loopback.
+    pub kind: String,
+    /// A macvlan's mode (`enum macvlan_mode`).
+    pub macvlan_mode: Option<u32>,
+}
+
+/// A macvlan to be made.
+#[derive(Clone, Copy)]
+pub struct NewMacvlan<'a> {
+    /// A name that neither the caller's nor the target's network namespace has.
+    pub name: &'a str,
+    /// The lower device's index in the caller's network namespace.
+    pub link: u32,
+    /// `enum macvlan_mode`.
+    pub mode: u32,
+    /// Its address; the kernel invents one otherwise.
+    pub mac: Option<[u8; 6]>,
+    /// Its mtu; the lower device's otherwise.
+    pub mtu: Option<u32>,
+    /// A process in the network namespace it is born in.
+    pub pid: i32,
+}
+
+/// `struct ifinfomsg`: of any family and type.
+pub(super) fn fixed(index: u32, flags: u32, change: u32) -> [u8; FIXED] {
+    let mut bytes = [0; FIXED];
+    for (place, number) in bytes.chunks_exact_mut(4).zip([0, index, flags, change]) {
+        place.copy_from_slice(&number.to_ne_bytes());
+    }
+    bytes
+}
+
+fn ask_for(batch: &mut Batch, flags: libc::c_int, sequence: u32, name: &str) {
+    batch.begin(libc::RTM_GETLINK, flags, sequence, &fixed(0, 0, 0));
+    if !name.is_empty() {
+        batch.text(libc::IFLA_IFNAME, name);
+    }
+    batch.number(libc::IFLA_EXT_MASK, SKIP_STATISTICS);
+    batch.end();
+}
+
+fn macvlan(batch: &mut Batch, sequence: u32, new: &NewMacvlan) {
+    batch.begin(libc::RTM_NEWLINK, CREATE, sequence, &fixed(0, 0, 0));
+    batch.text(libc::IFLA_IFNAME, new.name);
+    batch.number(libc::IFLA_LINK, new.link);
+    batch.number(libc::IFLA_NET_NS_PID, new.pid as u32);
+    if let Some(mac) = new.mac {
+        batch.attribute(libc::IFLA_ADDRESS, &mac);
+    }
+    if let Some(mtu) = new.mtu {
+        batch.number(libc::IFLA_MTU, mtu);
+    }
+    let info = batch.nest(libc::IFLA_LINKINFO);
+    batch.text(libc::IFLA_INFO_KIND, "macvlan");
+    let data = batch.nest(libc::IFLA_INFO_DATA);
+    batch.number(MACVLAN_MODE, new.mode);
+    batch.end_nest(data);
+    batch.end_nest(info);
+    batch.end();
+}
+
+fn hardware_address(value: &[u8]) -> Option<[u8; 6]> {
+    <[u8; 6]>::try_from(value).ok().filter(|mac| *mac != [0; 6])
+}
+
+impl Link {
+    fn read(message: &Message) -> Option<Link> {
+        if message.kind != libc::RTM_NEWLINK {
+            return None;
+        }
+        let flags = number_at(message.body, 8)?;
+        let mut link = Link {
+            index: number_at(message.body, 4)?,
+            up: flags & libc::IFF_UP as u32 != 0,
+            ..Link::default()
+        };
+        for (kind, value) in Attributes::after(message.body, FIXED) {
+            match kind {
+                libc::IFLA_IFNAME => link.name = text_of(value).into(),
+                libc::IFLA_ADDRESS => link.mac = <[u8; 6]>::try_from(value).ok(),
+                libc::IFLA_PERM_ADDRESS => link.permanent = hardware_address(value),
+                libc::IFLA_MTU => link.mtu = number_at(value, 0)?,
+                libc::IFLA_MASTER => link.master = number_at(value, 0),
+                libc::IFLA_LINK => link.lower = number_at(value, 0),
+                libc::IFLA_LINKINFO => link.read_info(value),
+                _ => {}
+            }
+        }
+        Some(link)
+    }
+
+    fn read_info(&mut self, info: &[u8]) {
+        for (kind, value) in Attributes(info) {
+            match kind {
+                libc::IFLA_INFO_KIND => self.kind = text_of(value).into(),
+                libc::IFLA_INFO_DATA if self.kind == "macvlan" => {
+                    self.macvlan_mode = Attributes(value)
+                        .find(|(kind, _)| *kind == MACVLAN_MODE)
+                        .and_then(|(_, mode)| number_at(mode, 0));
+                }
+                _ => {}
+            }
+        }
+    }
+}
+
+impl Netlink {
+    /// The link of that name; `None` where there is none.
+    pub fn link(&mut self, name: &str) -> Result<Option<Link>> {
+        let mut found = None;
+        self.find(name, &mut |message| found = Link::read(message))?;
+        Ok(found)
+    }
+
+    /// The same where it has to be there: the error says what to do.
+    pub fn existing_link(&mut self, name: &str) -> Result<Link> {
+        self.link(name)?.ok_or_else(|| no_such_link(name))
+    }
+
+    /// The index of the link of that name; `None` where there is none. Does not allocate.
+    pub fn index(&mut self, name: &str) -> Result<Option<u32>> {
+        let mut found = None;
+        self.find(name, &mut |message| found = number_at(message.body, 4))?;
+        Ok(found)
+    }
+
+    fn find(&mut self, name: &str, each: &mut dyn FnMut(&Message)) -> Result<()> {
+        if name.is_empty() || name.len() > LONGEST_NAME {
+            return Ok(());
+        }
+        let asked = self.ask(
+            Until::Data,
+            |batch, sequence| ask_for(batch, libc::NLM_F_REQUEST, sequence, name),
+            each,
+        );
+        match asked {
+            Err(failure) if failure.errno == Errno::ENODEV => Ok(()),
+            // Kernels before 2.6.33 want an index: look through all.
+            Err(failure) if failure.errno == Errno::EINVAL => self.each_link(&mut |message| {
+                let mut attributes = Attributes::after(message.body, FIXED);
+                if attributes.any(|(kind, value)| kind == libc::IFLA_IFNAME && text_of(value) == name) {
+                    each(message);
+                }
+            }),
+            asked => asked.map_err(|failure| failure.error(format!("look for interface {name}"))),
+        }
+    }
+
+    /// All links of the network namespace.
+    pub fn links(&mut self) -> Result<Vec<Link>> {
+        let mut links = Vec::new();
+        self.each_link(&mut |message| links.extend(Link::read(message)))?;
+        Ok(links)
+    }
+
+    fn each_link(&mut self, each: &mut dyn FnMut(&Message)) -> Result<()> {
+        self.ask(Until::Done, |batch, sequence| ask_for(batch, DUMP, sequence, ""), each)
+            .map_err(|failure| failure.error("list the interfaces"))
+    }
+
+    /// Makes a macvlan in the network namespace of `new.pid`; it is never seen in the caller's. What an ending network
+    /// namespace still holds (its address) is waited for, 1 s at most.
+    pub fn add_macvlan(&mut self, new: &NewMacvlan) -> Result<()> {
+        let mut patience = Patience::new(LINGER);
+        loop {
+            let Err(failure) = self.change(|batch, sequence| macvlan(batch, sequence, new)) else {
+                return Ok(());
+            };
+            // A port stays one: there is nothing to wait for.
+            let lower = self.links()?.into_iter().find(|link| link.index == new.link);
+            let port = lower.as_ref().is_some_and(|link| link.master.is_some());
+            let passes = matches!(failure.errno, Errno::EADDRINUSE | Errno::EBUSY) && !port;
+            if !passes || !patience.pause() {
+                return Err(macvlan_error(new, &failure, lower));
+            }
+        }
+    }
+
+    /// Makes a bridge, down and without ports.
+    pub fn add_bridge(&mut self, name: &str) -> Result<()> {
+        let made = self.change(|batch, sequence| {
+            batch.begin(libc::RTM_NEWLINK, CREATE, sequence, &fixed(0, 0, 0));
+            batch.text(libc::IFLA_IFNAME, name);
+            let info = batch.nest(libc::IFLA_LINKINFO);
+            batch.text(libc::IFLA_INFO_KIND, "bridge");
+            batch.end_nest(info);
+            batch.end();
+        });
+        made.map_err(|failure| {
+            let error = failure.error(format!("make bridge {name}"));
+            match failure.errno {
+                Errno::EOPNOTSUPP => {
+                    error.hint("the kernel lacks CONFIG_BRIDGE, or its module bridge is not loaded")
+                }
+                Errno::EEXIST => error.hint("an interface of that name is there already"),
+                _ => error,
+            }
+        })
+    }
+
+    /// Makes a link a port of a bridge, or of none. The kernel lets go of another master without a word: look first.
+    pub fn set_master(&mut self, port: u32, master: Option<u32>) -> Result<()> {
+        let set = self.set(port, |batch| batch.number(libc::IFLA_MASTER, master.unwrap_or(0)));
+        set.map_err(|failure| {
+            let error = failure.error(match master {
+                Some(master) => format!("make interface {port} a port of interface {master}"),
+                None => format!("free port {port} from its bridge"),
+            });
+            match failure.errno {
+                Errno::EBUSY => error.hint("the port carries macvlans, or is a port already"),
+                Errno::EINVAL | Errno::ELOOP => {
+                    error.hint("a bridge takes Ethernet interfaces only, no loopback and no other bridge")
+                }
+                _ => error,
+            }
+        })
+    }
+
+    /// Sets a link's Ethernet address. On a bridge this pins it, even where it is the same already.
+    pub fn set_address(&mut self, index: u32, mac: [u8; 6]) -> Result<()> {
+        self.set(index, |batch| batch.attribute(libc::IFLA_ADDRESS, &mac))
+            .map_err(|failure| failure.error(format!("set the Ethernet address of interface {index}")))
+    }
+
+    /// Sets a link's mtu, in bytes.
+    pub fn set_mtu(&mut self, index: u32, mtu: u32) -> Result<()> {
+        self.set(index, |batch| batch.number(libc::IFLA_MTU, mtu)).map_err(|failure| {
+            let error = failure.error(format!("set mtu of interface {index} to {mtu}"));
+            if failure.errno != Errno::EINVAL {
+                return error;
+            }
+            error.hint("the hardware's limit, or that of the ports or the lower device, is lower")
+        })
+    }
+
+    /// Sets a link up or down.
+    pub fn set_up(&mut self, index: u32, up: bool) -> Result<()> {
+        self.change(|batch, sequence| up_or_down(batch, sequence, index, up)).map_err(|failure| {
+            failure.error(format!("set interface {index} {}", if up { "up" } else { "down" }))
+        })
+    }
+
+    /// Deletes a link; one that is gone already is no error. Does not allocate.
+    pub fn delete_link(&mut self, index: u32) -> Result<()> {
+        let deleted = self.change(|batch, sequence| {
+            batch.begin(libc::RTM_DELLINK, CHANGE, sequence, &fixed(index, 0, 0));
+            batch.end();
+        });
+        match deleted {
+            Err(failure) if failure.errno != Errno::ENODEV => {
+                Err(failure.error(format!("delete interface {index}")))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn set(&mut self, index: u32, attribute: impl FnOnce(&mut Batch)) -> std::result::Result<(), Failure> {
+        self.change(|batch, sequence| {
+            batch.begin(libc::RTM_NEWLINK, CHANGE, sequence, &fixed(index, 0, 0));
+            attribute(batch);
+            batch.end();
+        })
+    }
+}
+
+/// The message that sets a link up or down.
+pub(super) fn up_or_down(batch: &mut Batch, sequence: u32, index: u32, up: bool) {
+    let bit = libc::IFF_UP as u32;
+    batch.begin(libc::RTM_NEWLINK, CHANGE, sequence, &fixed(index, if up { bit } else { 0 }, bit));
+    batch.end();
+}
+
+fn macvlan_error(new: &NewMacvlan, failure: &Failure, lower: Option<Link>) -> Error {
+    let Some(lower) = lower else {
+        return Error::sys(format!("make macvlan {} on interface {}", new.name, new.link), failure.errno)
+            .hint("its link is gone: declare it as a [[bridge]], or run boardbox up");
+    };
+    let name = &lower.name;
+    let error = failure.error(format!("make macvlan {} on {name}", new.name));
+    match failure.errno {
+        Errno::ESRCH => error.hint("the process it was made for has ended"),
+        Errno::EOPNOTSUPP => {
+            error.hint("the kernel lacks CONFIG_MACVLAN, or its module macvlan is not loaded")
+        }
+        Errno::EADDRINUSE => error.hint(format!("another interface on {name} has this address: see hwaddr")),
+        Errno::EBUSY if lower.master.is_some() => {
+            error.hint(format!("{name} is a port of a bridge: put the macvlan on the bridge"))
+        }
+        Errno::EBUSY | Errno::EINVAL if new.mode == 8 => error.hint(format!(
+            "mode passthru wants {name} for itself: no other macvlan on it, and it is no port"
+        )),
+        Errno::EBUSY => {
+            error.hint(format!("something else has {name} for itself: a macvlan in mode passthru, a bond"))
+        }
+        Errno::EINVAL if new.mtu.is_some_and(|mtu| mtu > lower.mtu) => {
+            error.hint(format!("its mtu is at most that of {name}: {}", lower.mtu))
+        }
+        Errno::EINVAL => error
+            .hint(format!("{name} may have a macvlan in mode passthru already, or be no Ethernet interface")),
+        Errno::EEXIST => error.hint("an interface of that name is there already"),
+        _ => error,
+    }
+}
