@@ -1,7 +1,9 @@
 //! Model + host snapshot → an ordered list of steps. Pure: tested without root, for any board, on any machine.
 
+pub mod board;
 pub mod cgroups;
 pub mod container;
+pub mod hierarchies;
 pub mod host;
 pub mod mounts;
 #[allow(missing_docs)] // the fields are named by the Display of the step they belong to

@@ -1,0 +1,14 @@
+//! What `up` does: hierarchies, then bridges.
+
+use super::host::Host;
+use super::{Planned, hierarchies};
+use crate::error::Result;
+use crate::profile::Board;
+
+/// The steps that bring the host to where the profile wants it; none if it is there.
+pub fn up(board: &Board, host: &Host) -> Result<Vec<Planned>> {
+    let mut steps = Vec::new();
+    let rules = board.containers.iter().flat_map(|container| &container.cgroup);
+    hierarchies::plan(&board.cgroup, rules, host, &mut steps)?;
+    Ok(steps)
+}
