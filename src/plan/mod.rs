@@ -5,6 +5,7 @@ pub mod cgroups;
 pub mod container;
 pub mod hierarchies;
 pub mod host;
+pub mod mac;
 pub mod mounts;
 #[allow(missing_docs)] // the fields are named by the Display of the step they belong to
 pub mod step;

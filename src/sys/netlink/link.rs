@@ -1,5 +1,6 @@
 //! Links: found, made, changed, deleted.
 
+use super::ethtool::permanent_mac;
 use super::message::{Attributes, Batch, Message, number_at, text_of};
 use super::{CHANGE, CREATE, DUMP, Failure, LINGER, Netlink, Patience, Until, no_such_link};
 use crate::error::{Error, Result};
@@ -99,6 +100,14 @@ fn hardware_address(value: &[u8]) -> Option<[u8; 6]> {
 }
 
 impl Link {
+    /// The address that stays with the hardware behind a link: the one it was made with, where there is one. A bridge has
+    /// none of its own, but `up` pins its first port's to it.
+    pub fn lasting_mac(&self) -> Option<[u8; 6]> {
+        // Kernels before 5.6 tell it by ethtool only; what is made of software has none.
+        let hardware = || if self.kind.is_empty() { permanent_mac(&self.name) } else { None };
+        self.permanent.or_else(hardware).or(self.mac)
+    }
+
     fn read(message: &Message) -> Option<Link> {
         if message.kind != libc::RTM_NEWLINK {
             return None;
