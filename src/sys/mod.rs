@@ -18,3 +18,5 @@ pub mod rootfs;
 pub mod selfexec;
 pub mod signal;
 pub mod socket;
+#[cfg(all(panic = "abort", target_env = "musl"))]
+mod unwind;
