@@ -1,17 +1,20 @@
 //! Walks the steps of a plan: do, skip what is already true, note how to take it back.
 
+pub mod board;
 pub mod bridge;
 mod cgroup;
 pub mod host;
+mod record;
+pub mod run;
+pub mod status;
 pub mod undo;
 
 pub use undo::{Journal, Undo, undo_all};
 
 use crate::error::{Error, Result};
 use crate::plan::{Planned, Step};
-use crate::sys::hierarchy;
+use crate::sys::{file, hierarchy};
 use nix::errno::Errno;
-use nix::sys::stat::Mode;
 
 /// Performs a step of `Place::Host` or `Place::Late` and notes how to take it back. What is already true is skipped, and
 /// noted nowhere.
@@ -45,20 +48,18 @@ pub fn perform(planned: &Planned, journal: &mut dyn Journal) -> Result<()> {
 fn make_dir(path: &str, journal: &mut dyn Journal) -> Result<()> {
     let ends = path.match_indices('/').map(|(at, _)| at).filter(|&at| at > 0).chain([path.len()]);
     for dir in ends.filter_map(|end| path.get(..end)) {
-        let wrong = |errno| Error::sys(format!("make directory {dir}"), errno);
         // Looked at first: on a read-only or automounted file system mkdir need not say "exists".
         match std::fs::metadata(dir) {
             Ok(there) if there.is_dir() => continue,
-            Ok(_) => return Err(wrong(Errno::ENOTDIR)),
+            Ok(_) => return Err(Error::sys(format!("make directory {dir}"), Errno::ENOTDIR)),
             Err(_) => {}
         }
-        let undo = Undo::RemoveDir { path: dir.to_owned() };
-        undo::noted(journal, undo, || {
-            nix::unistd::mkdir(dir, Mode::from_bits_truncate(0o755)).map_err(|errno| match errno {
-                Errno::EROFS | Errno::EPERM if dir.starts_with("/sys/") => wrong(errno)
+        undo::noted(journal, Undo::RemoveDir { path: dir.to_owned() }, || {
+            file::make_dir(dir).map_err(|error| match Errno::from_raw(error.errno) {
+                Errno::EROFS | Errno::EPERM if dir.starts_with("/sys/") => error
                     .hint("only the kernel makes directories there: is /sys mounted, and does the kernel have cgroups?"),
-                Errno::EROFS => wrong(errno).hint("the file system is mounted read-only"),
-                _ => wrong(errno),
+                Errno::EROFS => error.hint("the file system is mounted read-only"),
+                _ => error,
             })
         })?;
     }

@@ -108,6 +108,16 @@ pub fn undo_all(undo: &mut Vec<Undo>) -> Vec<Error> {
 }
 
 impl Undo {
+    /// The path it is about, where it is about one.
+    pub fn path(&self) -> Option<&str> {
+        match self {
+            Undo::RemoveDir { path } => Some(path),
+            Undo::Unmount { target } | Undo::UnmountHierarchy { target } => Some(target),
+            Undo::RemoveCgroup { dir } => Some(dir),
+            _ => None,
+        }
+    }
+
     /// Takes it back. What is gone already is no error.
     pub fn perform(&self) -> Result<()> {
         match self {

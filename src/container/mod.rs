@@ -4,4 +4,4 @@ pub mod client;
 pub mod control;
 
 /// Where every container's directory is: `lock`, `control` and `record` in `/run/boardbox/NAME`.
-pub const RUN_DIR: &str = "/run/boardbox";
+pub const RUN_DIR: &str = crate::apply::run::DIR;

@@ -69,6 +69,23 @@ pub fn write_value(path: &str, value: &str) -> Result<()> {
     }
 }
 
+/// Makes a directory, mode 0755.
+pub fn make_dir(path: &str) -> Result<()> {
+    nix::unistd::mkdir(path, Mode::from_bits_truncate(0o755))
+        .map_err(|errno| Error::sys(format!("make directory {path}"), errno))
+}
+
+/// True when the file system of `path` is in memory: gone with a reboot, and no wear on flash.
+pub fn in_memory(path: &str) -> Result<bool> {
+    /// `RAMFS_MAGIC` of linux/magic.h, which libc does not have: the initramfs where there is no tmpfs.
+    const RAMFS_MAGIC: u32 = 0x8584_58f6;
+    let found =
+        nix::sys::statfs::statfs(path).map_err(|errno| Error::sys(format!("look at {path}"), errno))?;
+    #[allow(clippy::unnecessary_cast)] // the field's type differs by architecture and libc
+    let (found, tmpfs) = (found.filesystem_type().0 as u32, libc::TMPFS_MAGIC as u32);
+    Ok(found == tmpfs || found == RAMFS_MAGIC)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -7,9 +7,20 @@ use nix::mount::{MntFlags, MsFlags, mount, umount2};
 /// Nothing in these file systems is ever run, and none of their nodes is a device.
 const FLAGS: MsFlags = MsFlags::MS_NOSUID.union(MsFlags::MS_NODEV).union(MsFlags::MS_NOEXEC);
 
+/// The source of `mount_run`'s tmpfs.
+pub const RUN_SOURCE: &str = "boardbox";
+
 /// Mounts a small tmpfs, mode 0755.
 pub fn mount_tmpfs(target: &str) -> Result<()> {
     mount(Some("tmpfs"), target, Some("tmpfs"), FLAGS, Some("mode=755"))
+        .map_err(|errno| Error::sys(format!("mount tmpfs on {target}"), errno))
+}
+
+/// Mounts a tmpfs for what boardbox remembers; its source says whose it is.
+pub fn mount_run(target: &str) -> Result<()> {
+    // Programs are run from there where there is no memfd: no MS_NOEXEC.
+    let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV;
+    mount(Some(RUN_SOURCE), target, Some("tmpfs"), flags, Some("mode=755"))
         .map_err(|errno| Error::sys(format!("mount tmpfs on {target}"), errno))
 }
 

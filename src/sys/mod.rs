@@ -7,6 +7,7 @@ pub mod cgroup;
 pub mod file;
 pub mod hierarchy;
 pub mod inotify;
+pub mod lock;
 pub mod mount;
 pub mod mountinfo;
 pub mod netlink;

@@ -1,0 +1,60 @@
+//! `up` and `down`: the board's hierarchies and bridges, made and taken back.
+
+use super::record::Record;
+use super::{host, perform, run};
+use crate::error::{Error, Kind, Result};
+use crate::plan::{self, Planned, Step};
+use crate::profile::Board;
+use crate::sys::lock::Lock;
+use std::time::Duration;
+
+/// How long another `up` or `down` is waited for.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Brings the host to where the profile wants it. `progress` is told each step before it is done: its number from 1, how
+/// many there are, and the step. Returns the steps that were done; none if nothing was to do. A failure takes back what
+/// this run made, and only that.
+pub fn up(board: &Board, progress: &mut dyn FnMut(usize, usize, &Step)) -> Result<Vec<Planned>> {
+    run::prepare()?;
+    let done = up_locked(board, progress);
+    run::release();
+    done
+}
+
+fn up_locked(board: &Board, progress: &mut dyn FnMut(usize, usize, &Step)) -> Result<Vec<Planned>> {
+    let _lock = lock()?;
+    let host = host::read(!board.bridges.is_empty())?;
+    let steps = plan::board::up(board, &host)?;
+    let mut record = Record::load()?;
+    let before = record.len();
+    for (index, planned) in steps.iter().enumerate() {
+        progress(index + 1, steps.len(), &planned.step);
+        if let Err(error) = perform(planned, &mut record) {
+            for left in record.take_back(before) {
+                log::error!("{left}");
+            }
+            return Err(error);
+        }
+    }
+    Ok(steps)
+}
+
+/// Takes back what `up` made, the last first, and nothing else. What can not be taken back stays in the record for the
+/// next `down`; the errors say why.
+pub fn down() -> Result<Vec<Error>> {
+    if std::fs::metadata(run::DIR).is_err() {
+        return Ok(Vec::new());
+    }
+    let lock = lock()?;
+    let errors = Record::load()?.take_back(0);
+    drop(lock);
+    run::release();
+    Ok(errors)
+}
+
+fn lock() -> Result<Lock> {
+    Lock::take(run::DIR, PATIENCE).map_err(|error| match error.kind {
+        Kind::Timeout => error.hint("another boardbox up or down takes long"),
+        _ => error,
+    })
+}
