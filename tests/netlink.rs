@@ -128,6 +128,26 @@ fn a_macvlan_is_born_inside_renamed_and_addressed() {
 }
 
 #[test]
+fn every_mode_is_the_kernels() {
+    in_own(|| {
+        board();
+        let inside = Inside::new();
+        let mut netlink = Netlink::open().unwrap();
+        for (mode, word) in [(1, "private"), (2, "vepa"), (4, "bridge"), (8, "passthru")] {
+            let new = NewMacvlan { mode, ..macvlan(&mut netlink, "bb1n0", inside.pid()) };
+            netlink.add_macvlan(&new).unwrap();
+            assert!(inside.sh("ip -d link show bb1n0").contains(&format!("macvlan mode {word}")));
+            if mode == 8 {
+                let error =
+                    netlink.add_macvlan(&NewMacvlan { name: "bb1n1", ..new }).unwrap_err().to_string();
+                assert!(error.contains("mode passthru wants br0 for itself"), "{error}");
+            }
+            inside.sh("ip link del bb1n0");
+        }
+    });
+}
+
+#[test]
 fn a_gateway_outside_its_networks_is_reached() {
     in_own(|| {
         board();

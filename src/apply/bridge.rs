@@ -1,21 +1,169 @@
-//! The bridge steps (not there yet).
+//! The bridge steps, performed and taken back. What is already true is skipped, so that `up` twice is `up` once.
 
-use super::undo::{Journal, Undo};
+use super::undo::{Journal, Undo, noted};
 use crate::error::{Error, Result};
 use crate::plan::Step;
 use crate::plan::host::HostLink;
+use crate::profile::value::{IfName, Mac};
+use crate::sys::netlink::{Link, Netlink};
+use std::net::{IpAddr, Ipv4Addr};
 
 /// The host's network interfaces.
 pub fn links() -> Result<Vec<HostLink>> {
-    Err(Error::host("not supported yet").tried("list network interfaces"))
+    let mut netlink = Netlink::open()?;
+    let mut links: Vec<HostLink> = netlink
+        .links()?
+        .into_iter()
+        .map(|link| HostLink {
+            name: link.name,
+            index: link.index,
+            mac: link.mac.map(Mac),
+            master: link.master,
+            kind: link.kind,
+            up: link.up,
+            mtu: link.mtu,
+            addresses: Vec::new(),
+        })
+        .collect();
+    netlink.each_address(&mut |index, address, prefix| {
+        if let Some(link) = links.iter_mut().find(|link| link.index == index) {
+            link.addresses.push((address, prefix));
+        }
+    })?;
+    Ok(links)
 }
 
 /// Performs a bridge's step.
-pub fn perform(step: &Step, _journal: &mut dyn Journal) -> Result<()> {
-    Err(Error::host("not supported yet").tried(step.to_string()))
+pub fn perform(step: &Step, journal: &mut dyn Journal) -> Result<()> {
+    let netlink = &mut Netlink::open()?;
+    let done = match step {
+        Step::MakeBridge { bridge } => make(netlink, bridge, journal),
+        Step::EnslavePort { bridge, port } => enslave(netlink, bridge, port, journal),
+        Step::PinBridgeAddress { bridge, port, mac } => pin(netlink, bridge, port.as_ref(), *mac, journal),
+        Step::SetMtu { link, mtu } => set_mtu(netlink, link, *mtu, journal),
+        Step::AddAddress4 { link, net } => {
+            add_address(netlink, link, net.address.into(), net.prefix, net.broadcast, journal)
+        }
+        Step::AddAddress6 { link, net } => {
+            add_address(netlink, link, net.address.into(), net.prefix, None, journal)
+        }
+        Step::LinkUp { link } => {
+            let found = find(netlink, link)?;
+            set_up(netlink, link, &found, journal)
+        }
+        other => Err(Error::host("is no step of a bridge").tried(other.to_string())),
+    };
+    done.map_err(|error| named(error, step.to_string()))
 }
 
-/// Takes a bridge's step back.
+/// Takes a bridge's step back. What is gone already is no error.
 pub fn undo(undo: &Undo) -> Result<()> {
-    Err(Error::host("not supported yet").tried(undo.to_string()))
+    let netlink = &mut Netlink::open()?;
+    let (Undo::DeleteLink { name: link }
+    | Undo::ReleasePort { port: link }
+    | Undo::RemoveAddress { link, .. }
+    | Undo::LinkDown { link }
+    | Undo::RestoreMtu { link, .. }
+    | Undo::RestoreMac { link, .. }) = undo
+    else {
+        return Err(Error::host("is no step of a bridge").tried(undo.to_string()));
+    };
+    let Some(index) = netlink.index(link.as_str())? else { return Ok(()) };
+    let done = match undo {
+        Undo::DeleteLink { .. } => netlink.delete_link(index),
+        Undo::ReleasePort { .. } => netlink.set_master(index, None),
+        Undo::RemoveAddress { address, prefix, .. } => netlink.delete_address(index, *address, *prefix),
+        Undo::RestoreMtu { mtu, .. } => netlink.set_mtu(index, *mtu),
+        Undo::RestoreMac { mac, .. } => netlink.set_address(index, mac.0),
+        _ => netlink.set_up(index, false),
+    };
+    done.map_err(|error| named(error, undo.to_string()))
+}
+
+/// netlink knows interfaces by number; the operator by the step's words.
+fn named(error: Error, tried: String) -> Error {
+    Error { tried, ..error }
+}
+
+fn find(netlink: &mut Netlink, name: &IfName) -> Result<Link> {
+    netlink.link(name.as_str())?.ok_or_else(|| Error::host(format!("there is no interface {name} any more")))
+}
+
+fn make(netlink: &mut Netlink, bridge: &IfName, journal: &mut dyn Journal) -> Result<()> {
+    match netlink.link(bridge.as_str())? {
+        Some(link) if link.kind == "bridge" => Ok(()),
+        Some(_) => Err(Error::host(format!("there is an interface {bridge}, and it is no bridge"))),
+        None => {
+            noted(journal, Undo::DeleteLink { name: bridge.clone() }, || netlink.add_bridge(bridge.as_str()))
+        }
+    }
+}
+
+fn enslave(netlink: &mut Netlink, bridge: &IfName, port: &IfName, journal: &mut dyn Journal) -> Result<()> {
+    let master = find(netlink, bridge)?.index;
+    let link = find(netlink, port)?;
+    match link.master {
+        Some(other) if other == master => {}
+        Some(_) => return Err(Error::host(format!("{port} is a port of another bridge or bond"))),
+        None => noted(journal, Undo::ReleasePort { port: port.clone() }, || {
+            netlink.set_master(link.index, Some(master))
+        })?,
+    }
+    set_up(netlink, port, &link, journal)
+}
+
+fn pin(
+    netlink: &mut Netlink,
+    bridge: &IfName,
+    port: Option<&IfName>,
+    mac: Option<Mac>,
+    journal: &mut dyn Journal,
+) -> Result<()> {
+    let link = find(netlink, bridge)?;
+    let wanted = match (mac, port) {
+        (Some(mac), _) => Some(mac.0),
+        (None, Some(port)) => find(netlink, port)?.mac,
+        (None, None) => None,
+    };
+    let wanted = wanted.ok_or_else(|| Error::host("the port has no Ethernet address"))?;
+    match link.mac {
+        Some(had) if had != wanted => {
+            let undo = Undo::RestoreMac { link: bridge.clone(), mac: Mac(had) };
+            noted(journal, undo, || netlink.set_address(link.index, wanted))
+        }
+        // Set even though it is the same: from now on it does not change with the ports.
+        _ => netlink.set_address(link.index, wanted),
+    }
+}
+
+fn set_mtu(netlink: &mut Netlink, name: &IfName, mtu: u32, journal: &mut dyn Journal) -> Result<()> {
+    let link = find(netlink, name)?;
+    if link.mtu == mtu {
+        return Ok(());
+    }
+    let undo = Undo::RestoreMtu { link: name.clone(), mtu: link.mtu };
+    noted(journal, undo, || netlink.set_mtu(link.index, mtu))
+}
+
+fn add_address(
+    netlink: &mut Netlink,
+    name: &IfName,
+    address: IpAddr,
+    prefix: u8,
+    broadcast: Option<Ipv4Addr>,
+    journal: &mut dyn Journal,
+) -> Result<()> {
+    let index = find(netlink, name)?.index;
+    if netlink.addresses(index)?.contains(&(address, prefix)) {
+        return Ok(());
+    }
+    let undo = Undo::RemoveAddress { link: name.clone(), address, prefix };
+    noted(journal, undo, || netlink.add_address(index, address, prefix, broadcast))
+}
+
+fn set_up(netlink: &mut Netlink, name: &IfName, link: &Link, journal: &mut dyn Journal) -> Result<()> {
+    if link.up {
+        return Ok(());
+    }
+    noted(journal, Undo::LinkDown { link: name.clone() }, || netlink.set_up(link.index, true))
 }

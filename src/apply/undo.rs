@@ -1,7 +1,7 @@
 //! What a performed step left behind: enough to take it back, also by a later process that reads it from a file.
 
 use crate::error::{Error, Result};
-use crate::profile::value::IfName;
+use crate::profile::value::{IfName, Mac};
 use crate::sys::{cgroup, hierarchy};
 use nix::errno::Errno;
 use std::fmt;
@@ -65,6 +65,13 @@ pub enum Undo {
         link: IfName,
         /// The mtu it had.
         mtu: u32,
+    },
+    /// A bridge got another Ethernet address.
+    RestoreMac {
+        /// Its name.
+        link: IfName,
+        /// The address it had.
+        mac: Mac,
     },
 }
 
@@ -176,6 +183,7 @@ impl fmt::Display for Undo {
             }
             Undo::LinkDown { link } => write!(f, "link-down {link}"),
             Undo::RestoreMtu { link, mtu } => write!(f, "restore-mtu {link} {mtu}"),
+            Undo::RestoreMac { link, mac } => write!(f, "restore-mac {link} {mac}"),
         }
     }
 }
@@ -222,6 +230,10 @@ impl FromStr for Undo {
                     let (link, mtu) = rest.split_once(' ')?;
                     Undo::RestoreMtu { link: link.parse().ok()?, mtu: mtu.parse().ok()? }
                 }
+                "restore-mac" => {
+                    let (link, mac) = rest.split_once(' ')?;
+                    Undo::RestoreMac { link: link.parse().ok()?, mac: mac.parse().ok()? }
+                }
                 _ => return None,
             })
         };
@@ -249,6 +261,7 @@ mod tests {
             },
             Undo::LinkDown { link: "eth0".parse().unwrap() },
             Undo::RestoreMtu { link: "eth0".parse().unwrap(), mtu: 1500 },
+            Undo::RestoreMac { link: "br0".parse().unwrap(), mac: "02:00:00:00:00:17".parse().unwrap() },
         ] {
             let line = undo.to_string();
             assert!(!line.contains('\n'), "{line}");

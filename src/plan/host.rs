@@ -1,6 +1,7 @@
 //! What the host has: a snapshot taken once per command, by `apply::host`, so that planning itself asks the kernel nothing.
 
 use crate::profile::value::Mac;
+use std::net::IpAddr;
 
 /// The snapshot.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -82,6 +83,8 @@ pub struct HostLink {
     pub up: bool,
     /// Its mtu in bytes.
     pub mtu: u32,
+    /// Its IP addresses and their prefix lengths.
+    pub addresses: Vec<(IpAddr, u8)>,
 }
 
 /// A mount one can see.

@@ -1,6 +1,7 @@
 //! Model + host snapshot → an ordered list of steps. Pure: tested without root, for any board, on any machine.
 
 pub mod board;
+pub mod bridges;
 pub mod cgroups;
 pub mod container;
 pub mod hierarchies;

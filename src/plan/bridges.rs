@@ -1,0 +1,303 @@
+//! The bridges a profile declares, against the links the host has: what is there already is left alone.
+
+use super::host::{Host, HostLink};
+use super::{Place, Planned, Step};
+use crate::error::{Error, Result};
+use crate::profile::board::Bridge;
+use crate::profile::value::IfName;
+use std::net::IpAddr;
+
+/// The steps that make these bridges, in order; none where all of it is true. `host.links` must have been read.
+pub fn steps(bridges: &[Bridge], host: &Host) -> Result<Vec<Planned>> {
+    let mut steps = Vec::new();
+    for (position, bridge) in bridges.iter().enumerate() {
+        let earlier = bridges.get(..position).unwrap_or(&[]);
+        one(bridge, earlier, host, &mut |step| {
+            steps.push(Planned { place: Place::Host, step, origin: bridge.origin.clone() });
+        })
+        .map_err(|error| error.tried(format!("bridge \"{}\"", bridge.name)).at(&bridge.origin))?;
+    }
+    Ok(steps)
+}
+
+fn one(bridge: &Bridge, earlier: &[Bridge], host: &Host, push: &mut dyn FnMut(Step)) -> Result<()> {
+    let name = &bridge.name;
+    let existing = host.link(name.as_str());
+    if earlier.iter().any(|other| other.name == *name) {
+        return Err(Error::config("is declared twice"));
+    }
+    match existing {
+        Some(link) if link.kind != "bridge" => {
+            let kind = if link.kind.is_empty() { "hardware" } else { &link.kind };
+            return Err(Error::host(format!(
+                "there is an interface of that name, and it is no bridge ({kind})"
+            ))
+            .hint("rename the interface or the bridge"));
+        }
+        Some(_) => {}
+        None => push(Step::MakeBridge { bridge: name.clone() }),
+    }
+    for (position, port) in bridge.ports.iter().enumerate() {
+        let before = bridge.ports.get(..position).unwrap_or(&[]);
+        self::port(bridge, port, before, earlier, existing, host, push)
+            .map_err(|error| error.tried(format!("port \"{port}\"")))?;
+    }
+    pin(bridge, existing, host, push);
+    let mtu = existing.map(|link| link.mtu);
+    if let Some(wanted) = bridge.mtu.filter(|wanted| mtu != Some(*wanted)) {
+        push(Step::SetMtu { link: name.clone(), mtu: wanted });
+    }
+    let has =
+        |address: IpAddr, prefix| existing.is_some_and(|link| link.addresses.contains(&(address, prefix)));
+    for net in bridge.ipv4.iter().filter(|net| !has(net.address.into(), net.prefix)) {
+        push(Step::AddAddress4 { link: name.clone(), net: *net });
+    }
+    for net in bridge.ipv6.iter().filter(|net| !has(net.address.into(), net.prefix)) {
+        push(Step::AddAddress6 { link: name.clone(), net: *net });
+    }
+    if !existing.is_some_and(|link| link.up) {
+        push(Step::LinkUp { link: name.clone() });
+    }
+    Ok(())
+}
+
+/// Whether the link is a port of this bridge.
+fn is_port(link: &HostLink, bridge: Option<&HostLink>) -> bool {
+    bridge.is_some_and(|bridge| link.master == Some(bridge.index))
+}
+
+fn port(
+    bridge: &Bridge,
+    port: &IfName,
+    before: &[IfName],
+    earlier: &[Bridge],
+    existing: Option<&HostLink>,
+    host: &Host,
+    push: &mut dyn FnMut(Step),
+) -> Result<()> {
+    let link = host.link(port.as_str()).ok_or_else(|| missing(host))?;
+    if before.contains(port) {
+        return Err(Error::config("is declared twice"));
+    }
+    // The kernel would move it from one to the other without a word.
+    if let Some(other) = earlier.iter().find(|other| other.ports.contains(port)) {
+        return Err(Error::config(format!("is declared as a port of \"{}\" too", other.name)));
+    }
+    if link.kind == "bridge" {
+        return Err(Error::host("is a bridge itself, which no bridge takes"));
+    }
+    if is_port(link, existing) {
+        if !link.up {
+            push(Step::LinkUp { link: port.clone() });
+        }
+        return Ok(());
+    }
+    if let Some(master) = link.master {
+        let master = host.links.iter().find(|link| link.index == master);
+        let (kind, name) =
+            master.map_or(("bridge", "another network namespace"), |link| (&link.kind, &link.name));
+        return Err(Error::host(format!("is a port of {kind} \"{name}\" already"))
+            .hint(format!("ip link set {port} nomaster")));
+    }
+    // What arrives at a port goes to the bridge: an address of the port's own hears nothing any more.
+    let heard = |address: &IpAddr| !matches!(address, IpAddr::V6(address) if address.is_unicast_link_local());
+    if let Some((address, prefix)) = link.addresses.iter().find(|(address, _)| heard(address)) {
+        let key = if address.is_ipv4() { "ipv4" } else { "ipv6" };
+        return Err(Error::host(format!(
+            "has the address {address}/{prefix}, which stops working on a port"
+        ))
+        .hint(format!(
+            "give it to the bridge: {key} = [\"{address}/{prefix}\"], and take it off: \
+                 ip addr del {address}/{prefix} dev {port}"
+        )));
+    }
+    if let Some(mtu) = bridge.mtu.filter(|mtu| *mtu > link.mtu) {
+        push(Step::SetMtu { link: port.clone(), mtu });
+    }
+    push(Step::EnslavePort { bridge: bridge.name.clone(), port: port.clone() });
+    Ok(())
+}
+
+/// The bridge's address, after its ports: an unpinned one changes with the ports, and one that no port has, or that was
+/// set before the first port came, cuts macvlans on the bridge off from the board (tried).
+fn pin(bridge: &Bridge, existing: Option<&HostLink>, host: &Host, push: &mut dyn FnMut(Step)) {
+    let current = existing.and_then(|link| link.mac);
+    let comes =
+        bridge.ports.iter().any(|port| !host.link(port.as_str()).is_some_and(|link| is_port(link, existing)));
+    let had_ports = existing.is_some_and(|bridge| host.links.iter().any(|link| is_port(link, Some(bridge))));
+    let (port, mac) = match (bridge.hwaddr, bridge.ports.first()) {
+        (Some(mac), _) if existing.is_none() || comes || current != Some(mac) => (None, Some(mac)),
+        // A bridge that works already keeps its address, whatever ports are added.
+        (None, Some(_)) if comes && had_ports => (None, current),
+        (None, Some(port)) if comes => (Some(port.clone()), None),
+        _ => return,
+    };
+    push(Step::PinBridgeAddress { bridge: bridge.name.clone(), port, mac });
+}
+
+fn missing(host: &Host) -> Error {
+    let there = host.links.iter().filter(|link| link.kind.is_empty() && link.name != "lo");
+    let names = there.map(|link| link.name.as_str()).collect::<Vec<_>>().join(", ");
+    Error::host("no such interface").hint(match names.is_empty() {
+        true => "this host has no network hardware: is its driver loaded?".to_owned(),
+        false => format!("this host has {names}"),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::Origin;
+
+    fn bridge(ports: &[&str]) -> Bridge {
+        Bridge {
+            name: "br0".parse().unwrap(),
+            ports: ports.iter().map(|port| port.parse().unwrap()).collect(),
+            hwaddr: None,
+            mtu: None,
+            ipv4: Vec::new(),
+            ipv6: Vec::new(),
+            origin: Origin::default(),
+        }
+    }
+
+    fn link(index: u32, name: &str, kind: &str, master: Option<u32>) -> HostLink {
+        let mac = format!("02:00:00:00:00:{index:02x}").parse().ok();
+        HostLink {
+            name: name.into(),
+            index,
+            mac,
+            master,
+            kind: kind.into(),
+            up: true,
+            mtu: 1500,
+            ..HostLink::default()
+        }
+    }
+
+    fn host(links: &[HostLink]) -> Host {
+        Host { links: [&[link(1, "lo", "", None)], links].concat(), ..Host::default() }
+    }
+
+    fn plan(bridges: &[Bridge], host: &Host) -> String {
+        match steps(bridges, host) {
+            Ok(steps) => steps.iter().map(|planned| planned.step.to_string()).collect::<Vec<_>>().join("; "),
+            Err(error) => error.to_string(),
+        }
+    }
+
+    #[test]
+    fn a_bridge_is_pinned_after_its_ports_and_before_it_is_up() {
+        let wanted = Bridge {
+            ipv4: vec!["192.168.0.1/24".parse().unwrap()],
+            ipv6: vec!["fd00::1/64".parse().unwrap()],
+            ..bridge(&["eth0", "eth1"])
+        };
+        let host = host(&[link(2, "eth0", "", None), link(3, "eth1", "", None)]);
+        assert_eq!(
+            plan(&[wanted], &host),
+            "make bridge br0; enslave port eth0 to bridge br0; enslave port eth1 to bridge br0; \
+             set address of bridge br0 to that of port eth0; add address 192.168.0.1/24 to br0; \
+             add address fd00::1/64 to br0; set br0 up"
+        );
+    }
+
+    #[test]
+    fn what_is_true_is_not_planned() {
+        let mut br0 = link(5, "br0", "bridge", None);
+        br0.addresses = vec![("192.168.0.1".parse().unwrap(), 24), ("fe80::1".parse().unwrap(), 64)];
+        let mut eth0 = link(2, "eth0", "", Some(5));
+        let wanted = [Bridge {
+            ipv4: vec!["192.168.0.1/24".parse().unwrap()],
+            mtu: Some(1500),
+            hwaddr: br0.mac,
+            ..bridge(&["eth0"])
+        }];
+        assert_eq!(plan(&wanted, &host(&[eth0.clone(), br0.clone()])), "");
+        // Addresses that a port has nonetheless are somebody's own doing by now.
+        eth0.addresses = vec![("10.0.0.1".parse().unwrap(), 8)];
+        assert_eq!(plan(&[bridge(&["eth0"])], &host(&[eth0.clone(), br0.clone()])), "");
+
+        (br0.up, eth0.up, br0.mtu) = (false, false, 1400);
+        br0.addresses[0].1 = 16;
+        br0.mac = "02:00:00:00:00:77".parse().ok();
+        assert_eq!(
+            plan(&wanted, &host(&[eth0, br0])),
+            "set eth0 up; set address of bridge br0 to 02:00:00:00:00:05; set mtu of br0 to 1500; \
+             add address 192.168.0.1/24 to br0; set br0 up"
+        );
+    }
+
+    #[test]
+    fn a_bridge_that_works_already_keeps_its_address() {
+        let br0 = link(5, "br0", "bridge", None);
+        let (eth0, eth1) = (link(2, "eth0", "", None), link(3, "eth1", "", Some(5)));
+        let wanted = [bridge(&["eth0", "eth1"])];
+        assert_eq!(
+            plan(&wanted, &host(&[br0.clone(), eth0.clone(), eth1])),
+            "enslave port eth0 to bridge br0; set address of bridge br0 to 02:00:00:00:00:05"
+        );
+        let eth1 = link(3, "eth1", "", None);
+        assert!(plan(&wanted, &host(&[br0, eth0, eth1])).ends_with("br0 to that of port eth0"));
+    }
+
+    #[test]
+    fn a_larger_mtu_is_the_ports_too() {
+        let wanted = Bridge { mtu: Some(9000), ..bridge(&["eth0"]) };
+        assert_eq!(
+            plan(&[wanted], &host(&[link(2, "eth0", "", None)])),
+            "make bridge br0; set mtu of eth0 to 9000; enslave port eth0 to bridge br0; \
+             set address of bridge br0 to that of port eth0; set mtu of br0 to 9000; set br0 up"
+        );
+    }
+
+    #[test]
+    fn a_bridge_needs_no_port() {
+        assert_eq!(plan(&[bridge(&[])], &host(&[])), "make bridge br0; set br0 up");
+        let wanted = Bridge { hwaddr: "02:00:00:00:00:09".parse().ok(), ..bridge(&[]) };
+        assert_eq!(
+            plan(&[wanted], &host(&[])),
+            "make bridge br0; set address of bridge br0 to 02:00:00:00:00:09; set br0 up"
+        );
+    }
+
+    #[test]
+    fn what_cannot_be_says_why() {
+        let mut eth0 = link(2, "eth0", "", None);
+        let wanted = [bridge(&["eth0"])];
+        assert_eq!(
+            plan(&[bridge(&["eth7"])], &host(&[eth0.clone(), link(3, "eth1", "", None)])),
+            "bridge \"br0\": port \"eth7\": no such interface (this host has eth0, eth1)"
+        );
+        assert!(plan(&wanted, &host(&[])).contains("is its driver loaded"));
+        assert_eq!(
+            plan(&wanted, &host(&[link(2, "eth0", "", Some(7)), link(7, "bond0", "bond", None)])),
+            "bridge \"br0\": port \"eth0\": is a port of bond \"bond0\" already (ip link set eth0 nomaster)"
+        );
+        assert_eq!(
+            plan(&wanted, &host(&[eth0.clone(), link(7, "br0", "dummy", None)])),
+            "bridge \"br0\": there is an interface of that name, and it is no bridge (dummy) \
+             (rename the interface or the bridge)"
+        );
+        eth0.addresses = vec![("fe80::1".parse().unwrap(), 64), ("10.0.0.1".parse().unwrap(), 8)];
+        assert_eq!(
+            plan(&wanted, &host(&[eth0.clone()])),
+            "bridge \"br0\": port \"eth0\": has the address 10.0.0.1/8, which stops working on a port \
+             (give it to the bridge: ipv4 = [\"10.0.0.1/8\"], and take it off: ip addr del 10.0.0.1/8 dev eth0)"
+        );
+        eth0.addresses.pop();
+        assert!(
+            plan(&wanted, &host(&[eth0.clone()])).starts_with("make bridge"),
+            "a link-local one is no loss"
+        );
+        let second = Bridge { name: "br1".parse().unwrap(), ..bridge(&["eth0"]) };
+        assert_eq!(
+            plan(&[bridge(&["eth0"]), second], &host(&[eth0.clone()])),
+            "bridge \"br1\": port \"eth0\": is declared as a port of \"br0\" too"
+        );
+        assert!(plan(&[bridge(&["eth0", "eth0"])], &host(&[eth0.clone()])).contains("declared twice"));
+        assert!(plan(&[bridge(&[]), bridge(&[])], &host(&[])).contains("declared twice"));
+        let br1 = link(7, "br1", "bridge", None);
+        assert!(plan(&[bridge(&["br1"])], &host(&[br1])).contains("is a bridge itself"));
+    }
+}

@@ -1,0 +1,156 @@
+//! The network part of `up` and `down` through the library, in a network namespace of its own.
+
+mod netns;
+
+use boardbox::apply::{Undo, host, perform, undo_all};
+use boardbox::error::Origin;
+use boardbox::plan::{Planned, bridges};
+use boardbox::profile::Bridge;
+use netns::{Inside, in_own, sh, succeeds};
+
+fn br0(ports: &[&str]) -> Bridge {
+    Bridge {
+        name: "br0".parse().unwrap(),
+        ports: ports.iter().map(|port| port.parse().unwrap()).collect(),
+        hwaddr: None,
+        mtu: None,
+        ipv4: vec!["192.168.0.1/24".parse().unwrap()],
+        ipv6: Vec::new(),
+        origin: Origin::default(),
+    }
+}
+
+fn plan(bridge: &Bridge) -> Vec<Planned> {
+    bridges::steps(std::slice::from_ref(bridge), &host::read(true).unwrap()).unwrap()
+}
+
+fn up(bridge: &Bridge, undo: &mut Vec<Undo>) {
+    for planned in plan(bridge) {
+        perform(&planned, undo).unwrap();
+    }
+}
+
+/// Names, flags, addresses, masters: everything of the interfaces but what time changes.
+fn state() -> String {
+    sh(
+        "ip -o link | sed 's/qlen [0-9]*//; s/qdisc [a-z_]*//; s/state [A-Z]*//; s/<[^>]*>/ /'; ip -o -4 addr; ip -o link show up | cut -d: -f2",
+    )
+}
+
+fn uplink() {
+    sh("ip link set lo up
+        ip link add uplink address 02:00:00:00:00:22 type veth peer name wire
+        ip link add low address 02:00:00:00:00:01 type veth peer name lower");
+}
+
+#[test]
+fn br0_is_made_pinned_and_taken_back() {
+    in_own(|| {
+        uplink();
+        let before = state();
+        let mut undo = Vec::new();
+        up(&br0(&["uplink"]), &mut undo);
+        let link = sh("ip -d -o link show br0");
+        assert!(link.contains("02:00:00:00:00:22") && link.contains(",UP"), "{link}");
+        assert!(sh("ip -o link show uplink").contains("master br0"));
+        assert!(sh("ip -o addr show br0").contains("inet 192.168.0.1/24 brd 192.168.0.255"));
+
+        assert_eq!(plan(&br0(&["uplink"])), [], "up twice is up once");
+        sh("ip link set low master br0");
+        assert!(
+            sh("ip -o link show br0").contains("02:00:00:00:00:22"),
+            "a port with a lower address changes nothing"
+        );
+        sh("ip link set low nomaster");
+
+        // A later process takes it back, from the lines that this one wrote.
+        let mut undo: Vec<Undo> = undo.iter().map(|undo| undo.to_string().parse().unwrap()).collect();
+        assert!(undo_all(&mut undo).is_empty());
+        assert_eq!(state(), before);
+    });
+}
+
+#[test]
+fn performing_twice_notes_once() {
+    in_own(|| {
+        uplink();
+        let steps = plan(&Bridge { mtu: Some(1400), ..br0(&["uplink", "low"]) });
+        let (mut first, mut second) = (Vec::new(), Vec::new());
+        for planned in &steps {
+            perform(planned, &mut first).unwrap();
+        }
+        for planned in &steps {
+            perform(planned, &mut second).unwrap();
+        }
+        assert_eq!(second, []);
+        // The bridge is gone already, and then everything is.
+        sh("ip link del br0");
+        assert!(undo_all(&mut first.clone()).is_empty());
+        assert!(undo_all(&mut first).is_empty());
+        assert!(!succeeds("ip link show br0"));
+    });
+}
+
+#[test]
+fn a_bridge_of_somebody_elses_is_given_back_as_it_was() {
+    in_own(|| {
+        uplink();
+        sh("ip link add br0 type bridge; ip link set low master br0; ip addr add 10.0.0.1/8 dev br0; ip link set br0 mtu 1300
+            ip link set low up; ip link set br0 up");
+        let before = state();
+        let wanted =
+            Bridge { mtu: Some(1400), hwaddr: "02:00:00:00:00:99".parse().ok(), ..br0(&["uplink", "low"]) };
+        let mut undo = Vec::new();
+        up(&wanted, &mut undo);
+        assert!(!undo.iter().any(|undo| matches!(undo, Undo::DeleteLink { .. })));
+        assert!(sh("ip -o link show br0").contains("02:00:00:00:00:99"));
+        assert!(sh("ip -o link show uplink").contains("master br0"));
+        assert_eq!(plan(&wanted), []);
+        assert!(undo_all(&mut undo).is_empty());
+        assert_eq!(state(), before);
+    });
+}
+
+#[test]
+fn a_failed_step_is_named_and_not_noted() {
+    in_own(|| {
+        uplink();
+        let steps = plan(&br0(&["uplink"]));
+        sh("ip link del uplink");
+        let mut undo = Vec::new();
+        let errors: Vec<_> = steps
+            .iter()
+            .filter_map(|planned| perform(planned, &mut undo).err())
+            .map(|e| e.to_string())
+            .collect();
+        assert_eq!(errors[0], "enslave port uplink to bridge br0: there is no interface uplink any more");
+        assert!(undo_all(&mut undo).is_empty());
+        assert!(!succeeds("ip link show br0"));
+
+        sh("ip link add uplink type veth peer name wire; ip link add mv link uplink type macvlan mode vepa");
+        let mut undo = Vec::new();
+        let error = plan(&br0(&["uplink"])).iter().find_map(|step| perform(step, &mut undo).err()).unwrap();
+        let text = error.to_string();
+        assert!(text.starts_with("enslave port uplink to bridge br0: Device or resource busy"), "{text}");
+        assert!(text.contains("carries macvlans"), "{text}");
+        assert_eq!(undo.len(), 1, "the bridge is all there is to take back");
+        assert!(undo_all(&mut undo).is_empty());
+    });
+}
+
+/// What the pinned address is for: board and container hear each other over br0, whose port's own switch is no help.
+#[test]
+fn a_macvlan_on_br0_and_the_board_reach_each_other() {
+    in_own(|| {
+        uplink();
+        up(&br0(&["uplink"]), &mut Vec::new());
+        sh("ip link set wire up");
+        let inside = Inside::new();
+        sh(&format!("ip link add bb1n0 link br0 netns {} type macvlan mode vepa", inside.pid()));
+        inside.sh("ip link set bb1n0 up; ip addr add 192.168.0.23/24 dev bb1n0");
+        // The wire's other end reflects: the bridge it is a port of sends back what comes in.
+        sh("ip link add switch type bridge; ip link set switch up; ip link set wire master switch
+            ip link set wire type bridge_slave hairpin on");
+        assert!(succeeds("busybox ping -c 1 -W 5 192.168.0.23"));
+    });
+}
