@@ -2,6 +2,8 @@
 
 pub mod client;
 pub mod control;
+pub mod conversation;
+pub mod state;
 
 /// Where every container's directory is: `lock`, `control` and `record` in `/run/boardbox/NAME`.
 pub const RUN_DIR: &str = crate::apply::run::DIR;

@@ -4,6 +4,8 @@
 
 pub mod caps;
 pub mod cgroup;
+pub mod dev;
+pub mod events;
 pub mod file;
 pub mod hierarchy;
 pub mod inotify;

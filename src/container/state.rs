@@ -1,0 +1,165 @@
+//! A container's directory under /run/boardbox: `lock`, held by its live monitor, `control`, and `record`.
+
+use super::RUN_DIR;
+use crate::error::{Error, Kind, Result};
+use crate::profile::value::ContainerName;
+use crate::sys::lock::Lock;
+use nix::errno::Errno;
+use std::fmt::Write;
+use std::path::Path;
+
+/// What a monitor tells other processes about its container, and the next command about what a killed one left.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Record {
+    /// The monitor's pid.
+    pub monitor: i32,
+    /// Pid 1 of the container, as the host sees it; 0 before there is one.
+    pub init: i32,
+    /// Its cgroups: controllers and directory.
+    pub cgroups: Vec<(Vec<String>, String)>,
+}
+
+impl Record {
+    fn to_text(&self) -> String {
+        let mut text = format!("monitor {}\ninit {}\n", self.monitor, self.init);
+        for (controllers, dir) in &self.cgroups {
+            // Writing to a String does not fail.
+            let _ = writeln!(text, "cgroup {} {dir}", controllers.join(","));
+        }
+        text
+    }
+
+    fn from_text(text: &str) -> Self {
+        let mut record = Self::default();
+        for line in text.lines() {
+            match line.split_once(' ') {
+                Some(("monitor", pid)) => record.monitor = pid.parse().unwrap_or(0),
+                Some(("init", pid)) => record.init = pid.parse().unwrap_or(0),
+                Some(("cgroup", rest)) => {
+                    if let Some((controllers, dir)) = rest.split_once(' ') {
+                        let controllers = controllers.split(',').map(String::from).collect();
+                        record.cgroups.push((controllers, dir.into()));
+                    }
+                }
+                _ => {}
+            }
+        }
+        record
+    }
+
+    /// The record of a container; empty where there is none.
+    pub fn read(name: &ContainerName) -> Self {
+        match std::fs::read_to_string(format!("{RUN_DIR}/{name}/record")) {
+            Ok(text) => Self::from_text(&text),
+            Err(_) => Self::default(),
+        }
+    }
+}
+
+/// A name taken for one container by its monitor, until it is released or the monitor ends.
+pub struct Claim {
+    dir: String,
+    lock: Lock,
+    /// What a monitor that was killed left behind, if one was.
+    pub stale: Option<Record>,
+}
+
+impl Claim {
+    /// Takes `name`. `Kind::Taken` when a live monitor has it.
+    pub fn take(name: &ContainerName) -> Result<Self> {
+        let dir = format!("{RUN_DIR}/{name}");
+        // The monitor before us removes its directory while it still holds the lock: start over when that happens.
+        for _ in 0..100 {
+            make_dir(RUN_DIR)?;
+            let was_there = Path::new(&dir).exists();
+            match make_dir(&dir) {
+                Err(error) if error.is(Errno::ENOENT) => continue,
+                made => made?,
+            }
+            let path = format!("{dir}/lock");
+            let lock = match Lock::of_file(&path) {
+                Ok(Some(lock)) => lock,
+                Ok(None) => return Err(taken(name)),
+                Err(error) if error.is(Errno::ENOENT) => continue,
+                Err(error) => return Err(error),
+            };
+            if !lock.is_at(&path) {
+                continue;
+            }
+            let stale = was_there.then(|| Record::read(name)).filter(|record| record.monitor != 0);
+            return Ok(Self { dir, lock, stale });
+        }
+        Err(Error::host("its directory keeps vanishing").tried(format!("take the name \"{name}\"")))
+    }
+
+    /// Where the control socket is.
+    pub fn control(&self) -> String {
+        format!("{}/control", self.dir)
+    }
+
+    /// Writes the record, by rename: whoever reads it reads a whole one.
+    pub fn write(&self, record: &Record) -> Result<()> {
+        let (path, new) = (format!("{}/record", self.dir), format!("{}/record.new", self.dir));
+        std::fs::write(&new, record.to_text())
+            .and_then(|()| std::fs::rename(&new, &path))
+            .map_err(|error| Error::io(format!("write {path}"), &error))
+    }
+
+    /// Removes the directory and gives the name back.
+    pub fn release(self) {
+        for file in ["record", "record.new", "control", "lock"] {
+            let _ = std::fs::remove_file(format!("{}/{file}", self.dir));
+        }
+        let _ = std::fs::remove_dir(&self.dir);
+        // Goes with the last container, unless the board's own record is in it.
+        let _ = std::fs::remove_dir(RUN_DIR);
+        drop(self.lock);
+    }
+}
+
+fn taken(name: &ContainerName) -> Error {
+    let error = Error::new(Kind::Taken, format!("container \"{name}\" runs already"));
+    match Record::read(name).init {
+        0 => error.hint("it is being started or stopped this moment"),
+        init => error.hint(format!("its pid 1 is process {init}; stop it first, or choose another name")),
+    }
+}
+
+/// A directory for root's eyes only; what exists stays.
+fn make_dir(path: &str) -> Result<()> {
+    use std::os::unix::fs::DirBuilderExt;
+    match std::fs::DirBuilder::new().mode(0o755).create(path) {
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
+        Err(error) => {
+            let error = Error::io(format!("make directory {path}"), &error);
+            Err(if error.is(Errno::EROFS) || (error.is(Errno::ENOENT) && path == RUN_DIR) {
+                error.hint("boardbox keeps its state there: mount a tmpfs on /run")
+            } else if error.is(Errno::EACCES) {
+                error.hint("run this as root")
+            } else {
+                error
+            })
+        }
+        Ok(()) => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_record_is_read_back_and_foreign_lines_are_passed_over() {
+        let record = Record {
+            monitor: 12,
+            init: 13,
+            cgroups: vec![
+                (vec!["cpu".into(), "cpuacct".into()], "/sys/fs/cgroup/cpu,cpuacct/boardbox/foo".into()),
+                (vec!["cpuset".into()], "/a b/boardbox/foo".into()),
+            ],
+        };
+        let text = record.to_text();
+        assert_eq!(Record::from_text(&text), record);
+        assert_eq!(Record::from_text(&format!("{text}later something\ncgroup\n\n")), record);
+    }
+}

@@ -1,0 +1,78 @@
+//! Device nodes and the like in a container's fresh /dev.
+
+use super::rootfs::{Create, Links, Root};
+use crate::error::{Error, Result};
+use nix::errno::Errno;
+use nix::sys::stat::{Mode, SFlag, fchmodat, makedev, mkdirat, mknodat};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+/// Name, major, minor: the nodes every program may expect (linux/devices.txt, memory devices and tty).
+const NODES: [(&str, u64, u64); 6] =
+    [("null", 1, 3), ("zero", 1, 5), ("full", 1, 7), ("random", 1, 8), ("urandom", 1, 9), ("tty", 5, 0)];
+
+/// Name and target of the symbolic links beside them.
+const LINKS: [(&str, &str); 4] = [
+    ("fd", "/proc/self/fd"),
+    ("stdin", "/proc/self/fd/0"),
+    ("stdout", "/proc/self/fd/1"),
+    ("stderr", "/proc/self/fd/2"),
+];
+
+/// Makes the standard nodes, links and directories in an empty directory.
+pub fn populate(dev: BorrowedFd<'_>) -> Result<()> {
+    let failed = |what: &str, errno| Error::sys(format!("make /dev/{what}"), errno);
+    let all = Mode::from_bits_truncate(0o666);
+    for (name, major, minor) in NODES {
+        mknodat(dev, name, SFlag::S_IFCHR, all, makedev(major, minor)).map_err(|errno| {
+            let error = failed(name, errno);
+            match errno {
+                Errno::EPERM => {
+                    error.hint("boardbox itself needs CAP_MKNOD and a device rule that allows it")
+                }
+                _ => error,
+            }
+        })?;
+        // mknod minds the umask.
+        fchmodat(dev, name, all, nix::sys::stat::FchmodatFlags::FollowSymlink)
+            .map_err(|errno| failed(name, errno))?;
+    }
+    for (name, target) in LINKS {
+        nix::unistd::symlinkat(target, dev, name).map_err(|errno| failed(name, errno))?;
+    }
+    mkdirat(dev, "pts", Mode::from_bits_truncate(0o755)).map_err(|errno| failed("pts", errno))?;
+    mkdirat(dev, "shm", Mode::from_bits_truncate(0o755)).map_err(|errno| failed("shm", errno))?;
+    fchmodat(dev, "shm", Mode::from_bits_truncate(0o1777), nix::sys::stat::FchmodatFlags::FollowSymlink)
+        .map_err(|errno| failed("shm", errno))
+}
+
+/// /dev/ptmx for a private devpts: a link where nothing is; what else to do with what is there, the caller decides.
+pub fn link_ptmx(dev: BorrowedFd<'_>) -> Result<bool> {
+    match nix::unistd::symlinkat("pts/ptmx", dev, "ptmx") {
+        Ok(()) => Ok(true),
+        Err(Errno::EEXIST | Errno::EROFS) => Ok(false),
+        Err(errno) => Err(Error::sys("make /dev/ptmx", errno)),
+    }
+}
+
+/// True when /dev/ptmx is a symbolic link: it leads to pts/ptmx by itself.
+pub fn ptmx_is_link(dev: BorrowedFd<'_>) -> bool {
+    nix::fcntl::readlinkat(dev, "ptmx").is_ok()
+}
+
+/// The node a terminal is bound on; `None` where the root file system has none and `make` is false.
+pub fn terminal_node(root: &Root, path: &str, make: bool) -> Result<Option<OwnedFd>> {
+    if make {
+        return root.create(path, Create::File).map(Some);
+    }
+    match root.resolve(path, Links::Inside) {
+        Ok(fd) => Ok(Some(fd)),
+        Err(error) if error.is(Errno::ENOENT) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Gives a terminal to the user whose command it is.
+pub fn give_to(terminal: BorrowedFd<'_>, uid: u32) -> Result<()> {
+    nix::unistd::fchown(terminal.as_fd(), Some(uid.into()), None)
+        .map_err(|errno| Error::sys(format!("give the console to user {uid}"), errno))
+}
