@@ -9,6 +9,7 @@ pub mod run;
 pub mod status;
 pub mod undo;
 
+pub use cgroup::write as write_cgroup;
 pub use undo::{Journal, Undo, undo_all};
 
 use crate::error::{Error, Result};

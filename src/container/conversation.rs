@@ -18,6 +18,7 @@
 use crate::error::{Error, Kind, Result};
 use crate::sys::socket;
 use nix::errno::Errno;
+use nix::unistd::Pid;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 /// The longest message in bytes.
@@ -34,9 +35,14 @@ pub enum Message {
     Go,
     /// Said by pid 2 before it executes the command.
     User,
+    /// Said by a detached monitor to the command that launched it: the container runs.
+    Running,
     /// It did not work.
     Failed(Error),
 }
+
+/// A message and the descriptor that came with it.
+pub type Heard = (Message, Option<OwnedFd>);
 
 impl Message {
     /// Says it; with a descriptor if there is one.
@@ -48,15 +54,29 @@ impl Message {
         }
     }
 
+    /// Hears the next one and who said it, as this pid namespace knows the sender (`socket::pass_credentials` first).
+    pub fn hear_from(from: BorrowedFd<'_>) -> Result<(Option<Heard>, Option<Pid>)> {
+        let mut buffer = [0; MAX];
+        match socket::recv_from(from, &mut buffer) {
+            Err(error) if error.is(Errno::ECONNRESET) => Ok((None, None)),
+            Err(error) => Err(error),
+            Ok((length, fd, sender)) => Ok((Self::understand(buffer.get(..length), fd)?, sender)),
+        }
+    }
+
     /// Hears the next one; `None` is the end of the conversation.
-    pub fn hear(from: BorrowedFd<'_>) -> Result<Option<(Message, Option<OwnedFd>)>> {
+    pub fn hear(from: BorrowedFd<'_>) -> Result<Option<Heard>> {
         let mut buffer = [0; MAX];
         let (length, fd) = match socket::recv_fd(from, &mut buffer) {
             // The other end is gone with a message of ours unread.
             Err(error) if error.is(Errno::ECONNRESET) => return Ok(None),
             heard => heard?,
         };
-        match buffer.get(..length) {
+        Self::understand(buffer.get(..length), fd)
+    }
+
+    fn understand(bytes: Option<&[u8]>, fd: Option<OwnedFd>) -> Result<Option<Heard>> {
+        match bytes {
             None | Some([]) => Ok(None),
             Some(bytes) => match Message::decode(bytes) {
                 Some(message) => Ok(Some((message, fd))),
@@ -72,6 +92,7 @@ impl Message {
             Message::SetUp => b's',
             Message::Go => b'g',
             Message::User => b'u',
+            Message::Running => b'r',
             Message::Failed(_) => b'f',
         };
         // One byte, five more and a text that is cut: always room.
@@ -96,6 +117,7 @@ impl Message {
             b's' => Message::SetUp,
             b'g' => Message::Go,
             b'u' => Message::User,
+            b'r' => Message::Running,
             b'f' => {
                 let (&code, rest) = rest.split_first()?;
                 let (errno, text) = rest.split_first_chunk::<4>()?;

@@ -1,8 +1,16 @@
-//! A container's life: launch (the parent), init (the child), monitor (the event loop), control (what is said to it).
+//! A container's life: launch (the monitor before it monitors), init (the first process), monitor (the event loop),
+//! control (what is said to it), client (by whom).
 
 pub mod client;
+pub mod console;
 pub mod control;
 pub mod conversation;
+pub mod freezer;
+pub mod init;
+pub mod launch;
+pub mod monitor;
+pub mod network;
+pub mod own_init;
 pub mod state;
 
 /// Where every container's directory is: `lock`, `control` and `record` in `/run/boardbox/NAME`.

@@ -3,7 +3,9 @@
 use super::file;
 use crate::error::{Error, Result};
 use nix::errno::Errno;
+use nix::fcntl::OFlag;
 use nix::sys::stat::Mode;
+use std::os::fd::{BorrowedFd, OwnedFd};
 use std::time::{Duration, Instant};
 
 /// Makes a cgroup; `false` if it was there already.
@@ -83,4 +85,30 @@ pub fn read_value(dir: &str, file: &str) -> Result<String> {
 /// Writes a control file, the whole value at once.
 pub fn write(dir: &str, file: &str, value: &str) -> Result<()> {
     file::write_value(&format!("{dir}/{file}"), value)
+}
+
+/// Opens a v1 cgroup's `tasks`, to be joined later by `join`; where only `cgroup.procs` is, that.
+pub fn open_tasks(dir: &str) -> Result<OwnedFd> {
+    let flags = OFlag::O_WRONLY | OFlag::O_CLOEXEC;
+    let path = format!("{dir}/tasks");
+    match nix::fcntl::open(path.as_str(), flags, Mode::empty()) {
+        Err(Errno::ENOENT) => {
+            let path = format!("{dir}/cgroup.procs");
+            nix::fcntl::open(path.as_str(), flags, Mode::empty())
+                .map_err(|errno| Error::sys(format!("open {path}"), errno))
+        }
+        opened => opened.map_err(|errno| Error::sys(format!("open {path}"), errno)),
+    }
+}
+
+/// The calling process, which has one thread, enters the cgroup: `0` written by oneself to `tasks` is far cheaper than a
+/// pid written to `cgroup.procs` by another, which waits for a grace period.
+pub fn join(tasks: BorrowedFd<'_>) -> Result<()> {
+    nix::unistd::write(tasks, b"0").map(drop).map_err(|errno| {
+        let error = Error::sys("enter the cgroup", errno);
+        match errno {
+            Errno::ENOSPC => error.hint("its cpuset.cpus or cpuset.mems is empty"),
+            _ => error,
+        }
+    })
 }

@@ -21,5 +21,6 @@ pub mod rootfs;
 pub mod selfexec;
 pub mod signal;
 pub mod socket;
+pub mod stream;
 #[cfg(all(panic = "abort", target_env = "musl"))]
 mod unwind;

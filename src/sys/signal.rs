@@ -42,6 +42,13 @@ impl Signals {
     }
 }
 
+impl Signals {
+    /// Waits until there is one to take.
+    pub fn wait(&self) -> Result<()> {
+        super::poll::readable(self.fd.as_fd(), None).map(drop)
+    }
+}
+
 impl AsFd for Signals {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.fd.as_fd()

@@ -7,6 +7,7 @@ use nix::errno::Errno;
 use nix::sys::socket::{self, AddressFamily, Backlog, MsgFlags, SockFlag, SockType, UnixAddr};
 use nix::sys::stat::Mode;
 use nix::sys::time::{TimeVal, TimeValLike};
+use nix::unistd::Pid;
 use std::mem::{size_of, zeroed};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::time::Duration;
@@ -137,7 +138,9 @@ pub fn peer_credentials(fd: BorrowedFd<'_>) -> Result<Peer> {
 
 const FD_BYTES: usize = size_of::<RawFd>();
 // SAFETY: CMSG_SPACE only computes.
-const CONTROL_BYTES: usize = unsafe { libc::CMSG_SPACE((MAX_FDS * FD_BYTES) as u32) } as usize;
+const CONTROL_BYTES: usize = unsafe {
+    libc::CMSG_SPACE((MAX_FDS * FD_BYTES) as u32) + libc::CMSG_SPACE(size_of::<libc::ucred>() as u32)
+} as usize;
 
 /// Room for the ancillary data; the header inside gives it the alignment that CMSG_FIRSTHDR assumes.
 union Control {
@@ -194,6 +197,22 @@ pub fn send_fds(fd: BorrowedFd<'_>, payload: &[u8], fds: &[BorrowedFd<'_>]) -> R
 /// Receives one message and the descriptors that came with it, close-on-exec from the first moment. A message or a
 /// list of descriptors that does not fit is an error, and what did come is closed.
 pub fn recv_fds(fd: BorrowedFd<'_>, buffer: &mut [u8]) -> Result<(usize, Fds)> {
+    receive(fd, buffer).map(|(length, fds, _)| (length, fds))
+}
+
+/// From now on each message received on `fd` tells who sent it.
+pub fn pass_credentials(fd: BorrowedFd<'_>) -> Result<()> {
+    nix::sys::socket::setsockopt(&fd, nix::sys::socket::sockopt::PassCred, &true)
+        .map_err(|errno| Error::sys("ask for the senders of messages", errno))
+}
+
+/// Receives one message, its first descriptor, and its sender's pid as this pid namespace knows it, after
+/// `pass_credentials`.
+pub fn recv_from(fd: BorrowedFd<'_>, buffer: &mut [u8]) -> Result<(usize, Option<OwnedFd>, Option<Pid>)> {
+    receive(fd, buffer).map(|(length, fds, sender)| (length, fds.into_iter().next(), sender))
+}
+
+fn receive(fd: BorrowedFd<'_>, buffer: &mut [u8]) -> Result<(usize, Fds, Option<Pid>)> {
     let mut control = Control { bytes: [0; CONTROL_BYTES] };
     let mut data = libc::iovec { iov_base: buffer.as_mut_ptr().cast(), iov_len: buffer.len() };
     let mut header = message(&mut data, &mut control, CONTROL_BYTES);
@@ -207,8 +226,10 @@ pub fn recv_fds(fd: BorrowedFd<'_>, buffer: &mut [u8]) -> Result<(usize, Fds)> {
         }
     };
     let mut fds = Fds::new();
+    let mut sender = None;
     // SAFETY: recvmsg has set msg_controllen to what it filled in; CMSG_FIRSTHDR and CMSG_NXTHDR stay inside that.
-    // Every SCM_RIGHTS holds as many whole descriptors as its length says, new ones that only this process owns.
+    // Every SCM_RIGHTS holds as many whole descriptors as its length says, new ones that only this process owns;
+    // every SCM_CREDENTIALS holds one ucred.
     unsafe {
         let mut next = libc::CMSG_FIRSTHDR(&header);
         while let Some(part) = next.as_ref() {
@@ -221,13 +242,18 @@ pub fn recv_fds(fd: BorrowedFd<'_>, buffer: &mut [u8]) -> Result<(usize, Fds)> {
                     let _ = fds.push(OwnedFd::from_raw_fd(start.add(at).read_unaligned()));
                 }
             }
+            if part.cmsg_level == libc::SOL_SOCKET && part.cmsg_type == libc::SCM_CREDENTIALS {
+                let credentials = libc::CMSG_DATA(part).cast::<libc::ucred>().read_unaligned();
+                // 0 is somebody this pid namespace does not know.
+                sender = Some(Pid::from_raw(credentials.pid)).filter(|pid| pid.as_raw() > 0);
+            }
             next = libc::CMSG_NXTHDR(&header, part);
         }
     }
     if header.msg_flags & (libc::MSG_CTRUNC | libc::MSG_TRUNC) != 0 {
         return Err(cut());
     }
-    Ok((length, fds))
+    Ok((length, fds, sender))
 }
 
 /// Sends one descriptor.

@@ -1,0 +1,336 @@
+//! Starts a container: takes its name, performs its plan, and stays as its monitor; what it made it takes back, after the
+//! end as well as after a failure.
+
+use super::RUN_DIR;
+use super::console::Console;
+use super::conversation::{self, Message};
+use super::init::{self, First};
+use super::monitor::{Ended, Monitor};
+use super::network::Nics;
+use super::state::{Claim, Record};
+use crate::apply::{self, Undo, undo_all};
+use crate::error::{Error, Kind, Result};
+use crate::plan::{self, Host, Place, Planned, Step};
+use crate::profile::container::{self, Container, Mount};
+use crate::profile::fstab;
+use crate::sys::netlink::Netlink;
+use crate::sys::process::{self, Side};
+use crate::sys::pty::{self, Pty};
+use crate::sys::selfexec::Image;
+use crate::sys::signal::Signals;
+use crate::sys::{cgroup, socket};
+use nix::errno::Errno;
+use nix::unistd::Pid;
+use std::os::fd::{AsFd, OwnedFd};
+use std::time::Duration;
+
+/// How long the set-up may take before it is given up: a mount of a dead server must not hang a boot for ever.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// How to start.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// The monitor goes to the background; the call returns when the container runs, or with the error.
+    pub detach: bool,
+    /// A file for the monitor's pid.
+    pub pidfile: Option<String>,
+    /// boardbox's own init as pid 1 (`lxc-execute`).
+    pub init: bool,
+    /// The controllers to join where the host has them.
+    pub controllers: Vec<String>,
+}
+
+/// How it went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// It runs, in the background.
+    Started,
+    /// It ran in the foreground and ended with this wait(2) status.
+    Ended(i32),
+}
+
+/// Starts `container`.
+pub fn start(container: &Container, options: &Options) -> Result<Outcome> {
+    if !options.detach {
+        return live(container, options, &mut None).map(Outcome::Ended);
+    }
+    let (launcher, monitor) = conversation::begin()?;
+    match process::fork()? {
+        Side::Parent(pid) => {
+            drop(monitor);
+            wait_for_monitor(&launcher, pid)
+        }
+        Side::Child => {
+            drop(launcher);
+            let mut to_tell = Some(monitor);
+            let lived = process::new_session().and_then(|()| live(container, options, &mut to_tell));
+            match (lived, to_tell) {
+                (Err(error), Some(launcher)) => conversation::fail(&launcher, error),
+                (Err(error), None) => log::error!("{error}"),
+                _ => {}
+            }
+            std::process::exit(0)
+        }
+    }
+}
+
+/// The steps that `start` takes on this host.
+pub fn plan(container: &Container, options: &Options, host: &Host) -> Result<Vec<Planned>> {
+    let mut cgroups = Vec::new();
+    plan::cgroups::container(container, &options.controllers, host, &mut cgroups)?;
+    let fstab = read_fstab(container)?;
+    let console = wants_console(container, options);
+    plan::container::start(
+        &plan::container::Start { container, fstab: &fstab, init: options.init, console },
+        cgroups,
+    )
+}
+
+fn wait_for_monitor(monitor: &OwnedFd, pid: Pid) -> Result<Outcome> {
+    match Message::hear(monitor.as_fd())? {
+        Some((Message::Running, _)) => Ok(Outcome::Started),
+        Some((Message::Failed(error), _)) => {
+            // It ends by itself now; reaped, so that nothing of it is left when we say so.
+            process::wait(pid, true)?;
+            Err(error)
+        }
+        _ => Err(Error::host("its monitor ended before the container ran").tried("start the container")),
+    }
+}
+
+/// What `lxc.mount` names is read when the container starts, not when the profile is.
+fn read_fstab(container: &Container) -> Result<Vec<Mount>> {
+    let Some((path, origin)) = &container.fstab else { return Ok(Vec::new()) };
+    let text = std::fs::read(path).map_err(|error| {
+        Error::io(format!("read mount table {path}"), &error).kind(Kind::Config).at(origin)
+    })?;
+    match std::str::from_utf8(&text) {
+        Ok(text) => fstab::parse(text, &path.as_str().into()),
+        Err(_) => Err(Error::config(format!("mount table {path} is not UTF-8 text")).at(origin)),
+    }
+}
+
+/// Whether a console is of use: somebody may look at it (a terminal, a log), or what runs is an init and expects one.
+fn wants_console(container: &Container, options: &Options) -> bool {
+    match &container.console {
+        container::Console::None => false,
+        container::Console::Path(_) => true,
+        container::Console::Pty => {
+            options.detach || container.command.is_empty() || pty::is_terminal(std::io::stdin().as_fd())
+        }
+    }
+}
+
+/// One container after another: the next one where the last one asked for a reboot.
+fn live(container: &Container, options: &Options, launcher: &mut Option<OwnedFd>) -> Result<i32> {
+    loop {
+        let status = Life::begin(container, options)?.lead(launcher)?;
+        // reboot(2) in a pid namespace ends its pid 1 by SIGHUP, which nothing else can (pid_namespaces(7)).
+        if process::ending_signal(status) != Some(libc::SIGHUP) {
+            return Ok(status);
+        }
+        log::info!("container \"{}\" reboots", container.name);
+    }
+}
+
+/// One start and everything it has made so far.
+struct Life<'a> {
+    container: &'a Container,
+    options: &'a Options,
+    claim: Claim,
+    undo: Vec<Undo>,
+    first: Option<Pid>,
+    nics: Option<Nics>,
+    pidfile: Option<&'a str>,
+}
+
+impl<'a> Life<'a> {
+    fn begin(container: &'a Container, options: &'a Options) -> Result<Self> {
+        let claim = Claim::take(&container.name)?;
+        Ok(Self { container, options, claim, undo: Vec::new(), first: None, nics: None, pidfile: None })
+    }
+
+    /// From the first step to the last trace.
+    fn lead(mut self, launcher: &mut Option<OwnedFd>) -> Result<i32> {
+        let ended = self.attempt(launcher);
+        if let (Err(_), Some(first)) = (&ended, self.first) {
+            let _ = process::kill(first, libc::SIGKILL);
+            let _ = process::wait(first, true);
+        }
+        // Before anybody is told that it has stopped: a start that follows at once finds its MACs and names free.
+        if let Some(mut nics) = self.nics.take() {
+            nics.delete();
+        }
+        for error in undo_all(&mut self.undo) {
+            log::error!("{error}");
+        }
+        if let Some(path) = self.pidfile {
+            let _ = std::fs::remove_file(path);
+        }
+        self.claim.release();
+        ended.map(|ended| ended.farewell())
+    }
+
+    fn attempt(&mut self, launcher: &mut Option<OwnedFd>) -> Result<Ended> {
+        let (container, options) = (self.container, self.options);
+        if let Some(stale) = self.claim.stale.take() {
+            clean_up_after(&stale);
+        }
+        let control = socket::listen(&self.claim.control(), 0o600)?;
+        let host = apply::host::read(false)?;
+        let steps = plan(container, options, &host)?;
+        let console = self.console_of(&steps)?;
+        let mut ttys = Vec::new();
+        for _ in 0..container.tty {
+            ttys.push(pty::open_pty()?);
+        }
+        for planned in on_host(&steps) {
+            apply::perform(planned, &mut self.undo)?;
+        }
+        let image = if options.init { Some(Image::make()?) } else { None };
+        let mut tasks = Vec::new();
+        for planned in &steps {
+            if let Step::JoinCgroup { dir } = &planned.step {
+                tasks.push(cgroup::open_tasks(dir)?);
+            }
+        }
+        let signals = Signals::listen()?;
+        let (ours, theirs) = conversation::begin()?;
+        // Written before there is a process: whoever comes after a monitor that was killed finds what to clean up.
+        let cgroups = cgroups(&steps);
+        let mut record = Record { monitor: std::process::id() as i32, init: 0, cgroups };
+        self.claim.write(&record)?;
+        log::info!("clone");
+        let first = match process::clone(process::container_namespaces(container.own_network))? {
+            Side::Parent(first) => first,
+            Side::Child => {
+                drop(ours);
+                init::run(First {
+                    container,
+                    steps: &steps,
+                    monitor: theirs,
+                    tasks,
+                    console: console.as_ref().map(|pty| pty.slave.clone()),
+                    console_is_stdio: self.console_is_stdio(),
+                    ttys: ttys.iter().map(|tty| tty.slave.clone()).collect(),
+                    image,
+                })
+            }
+        };
+        self.first = Some(first);
+        drop((theirs, tasks, image));
+        let user = self.converse(&ours, &steps, first)?;
+        record.init = first.as_raw();
+        self.claim.write(&record)?;
+        if let Some(path) = &options.pidfile {
+            std::fs::write(path, format!("{}\n", std::process::id()))
+                .map_err(|error| Error::io(format!("write {path}"), &error))?;
+            self.pidfile = Some(path);
+        }
+        let console = self.monitors_console(console)?;
+        if let Some(launcher) = launcher.take() {
+            let null = std::fs::File::options().read(true).write(true).open("/dev/null");
+            Message::Running.say(launcher.as_fd(), None)?;
+            // The caller's terminal and pipes are not ours to hold open.
+            let null = null.map_err(|error| Error::io("open /dev/null", &error))?;
+            process::become_stdio(null.as_fd())?;
+            process::enter("/")?;
+        }
+        drop(steps);
+        Monitor::new(container, first, user, record, signals, control, console, ttys)?.run()
+    }
+
+    /// The pseudo terminal, where the plan has one.
+    fn console_of(&self, steps: &[Planned]) -> Result<Option<Pty>> {
+        let planned = wants_console(self.container, self.options)
+            || steps.iter().any(|planned| matches!(planned.step, Step::BindTtys { console: true, .. }));
+        planned.then(pty::open_pty).transpose()
+    }
+
+    /// The command's input and output go to the console when nobody is there, or somebody at a terminal.
+    fn console_is_stdio(&self) -> bool {
+        wants_console(self.container, self.options)
+            && (self.options.detach || pty::is_terminal(std::io::stdin().as_fd()))
+    }
+
+    fn monitors_console(&self, pty: Option<Pty>) -> Result<Option<Console>> {
+        let Some(pty) = pty else { return Ok(None) };
+        let log = match &self.container.console {
+            container::Console::Path(path) => Some(path.as_str()),
+            _ => None,
+        };
+        let mut console = Console::new(pty, log)?;
+        if !self.options.detach && pty::is_terminal(std::io::stdin().as_fd()) {
+            console.attach()?;
+        }
+        Ok(Some(console))
+    }
+
+    /// The monitor's half of the conversation; see its picture. Returns the pid of the first user process.
+    fn converse(&mut self, with: &OwnedFd, steps: &[Planned], first: Pid) -> Result<Pid> {
+        socket::set_receive_timeout(with.as_fd(), PATIENCE)?;
+        socket::pass_credentials(with.as_fd())?;
+        let mut user = first;
+        let mut set_up = false;
+        loop {
+            let (heard, sender) =
+                Message::hear_from(with.as_fd()).map_err(|error| match error.is(Errno::EAGAIN) {
+                    true => Error::new(
+                        Kind::Timeout,
+                        format!("its set-up took longer than {} s", PATIENCE.as_secs()),
+                    )
+                    .tried(format!("container \"{}\"", self.container.name))
+                    .hint("does one of its mounts wait for a server?"),
+                    false => error,
+                })?;
+            match heard {
+                Some((Message::Network, Some(socket))) => {
+                    let nics = self.nics.insert(Nics::new(Netlink::from_fd(socket)));
+                    nics.make(&self.container.name, steps, first.as_raw())?;
+                }
+                Some((Message::SetUp, _)) => {
+                    for planned in steps.iter().filter(|planned| planned.place == Place::Late) {
+                        apply::perform(planned, &mut self.undo)?;
+                    }
+                    set_up = true;
+                    Message::Go.say(with.as_fd(), None)?;
+                }
+                Some((Message::User, _)) => user = sender.unwrap_or(first),
+                Some((Message::Failed(error), _)) => return Err(error),
+                None if set_up => return Ok(user),
+                None => {
+                    return Err(Error::host("its first process ended during set-up")
+                        .tried(format!("container \"{}\"", self.container.name))
+                        .hint("was it killed for lack of memory? See dmesg"));
+                }
+                Some(_) => return Err(Error::host("the start's conversation is out of order")),
+            }
+        }
+    }
+}
+
+fn on_host(steps: &[Planned]) -> impl Iterator<Item = &Planned> {
+    steps.iter().filter(|planned| planned.place == Place::Host && !matches!(planned.step, Step::Clone { .. }))
+}
+
+/// Controllers and directories of the cgroups a plan makes.
+fn cgroups(steps: &[Planned]) -> Vec<(Vec<String>, String)> {
+    let made = steps.iter().filter_map(|planned| match &planned.step {
+        Step::MakeCgroup { controllers, root, path } => Some((controllers.clone(), format!("{root}/{path}"))),
+        _ => None,
+    });
+    made.collect()
+}
+
+/// A monitor that was killed took its container along (the kernel sees to that), but not its cgroups.
+fn clean_up_after(stale: &Record) {
+    log::warn!(
+        "a monitor (process {}) was killed and left its record in {RUN_DIR}: cleaning up",
+        stale.monitor
+    );
+    for (_, dir) in &stale.cgroups {
+        if let Err(error) = (Undo::RemoveCgroup { dir: dir.clone() }).perform() {
+            log::warn!("{error}");
+        }
+    }
+}

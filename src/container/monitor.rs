@@ -1,0 +1,359 @@
+//! The monitor of a running container: one thread, epoll and a signalfd. It allocates nothing but the text of errors.
+
+use super::console::Console;
+use super::control::{Reply, Request, State};
+use super::freezer::{Freezer, Frozen};
+use super::state::Record;
+use crate::error::Result;
+use crate::profile::container::Container;
+use crate::sys::events::Events;
+use crate::sys::pty::Pty;
+use crate::sys::signal::{self, Signals};
+use crate::sys::stream::{self, Got};
+use crate::sys::{process, socket};
+use nix::unistd::Pid;
+use std::fmt::Write;
+use std::os::fd::{AsFd, OwnedFd};
+use std::time::{Duration, Instant};
+
+mod requests;
+
+/// How many processes may be connected at once.
+const CLIENTS: usize = 16;
+
+/// How often a group that does not stand still yet is looked at.
+const FREEZE_POLL: Duration = Duration::from_millis(5);
+
+const SIGNALS: u64 = 0;
+const CONTROL: u64 = 1;
+const MASTER: u64 = 2;
+const STDIN: u64 = 3;
+const FIRST_CLIENT: u64 = 16;
+
+/// What a client waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Waiting {
+    /// Nothing: its next request.
+    Nothing,
+    /// One of these states (`State::bit`).
+    States(u32),
+    /// The end.
+    Stop,
+    /// All tasks standing still.
+    Frozen,
+}
+
+/// Somebody who connected to the control socket.
+struct Client {
+    socket: OwnedFd,
+    waiting: Waiting,
+}
+
+/// A sentence for the operator.
+type Note = heapless::String<160>;
+
+/// See the module.
+pub struct Monitor<'a> {
+    container: &'a Container,
+    init: Pid,
+    user: Pid,
+    state: State,
+    record: Record,
+    freezer: Option<Freezer>,
+    signals: Signals,
+    control: OwnedFd,
+    console: Option<Console>,
+    /// Held open: a tty without a master hangs up.
+    _ttys: Vec<Pty>,
+    events: Events,
+    clients: [Option<Client>; CLIENTS],
+    /// When to kill what does not stop.
+    deadline: Option<Instant>,
+    note: Note,
+}
+
+/// A container that has ended, and those who want to know.
+pub struct Ended {
+    status: i32,
+    note: Note,
+    clients: [Option<Client>; CLIENTS],
+}
+
+impl Ended {
+    /// Tells them, once all is cleaned up. Returns the wait(2) status.
+    pub fn farewell(self) -> i32 {
+        let reply = Reply::Ended { status: self.status, note: &self.note }.encode();
+        for client in self.clients.iter().flatten() {
+            if client.waiting != Waiting::Nothing {
+                let _ = socket::send(client.socket.as_fd(), &reply);
+            }
+        }
+        self.status
+    }
+}
+
+impl<'a> Monitor<'a> {
+    /// For the container whose pid 1 is `init` and whose first user process is `user`.
+    #[allow(clippy::too_many_arguments)] // each is handed over once, by the launch
+    pub fn new(
+        container: &'a Container,
+        init: Pid,
+        user: Pid,
+        record: Record,
+        signals: Signals,
+        control: OwnedFd,
+        console: Option<Console>,
+        ttys: Vec<Pty>,
+    ) -> Result<Self> {
+        let events = Events::new()?;
+        events.add(signals.as_fd(), SIGNALS)?;
+        events.add(control.as_fd(), CONTROL)?;
+        if let Some(console) = &console {
+            console.watch(&events, MASTER, STDIN)?;
+        }
+        let freezer = Freezer::find(&record.cgroups);
+        Ok(Self {
+            container,
+            init,
+            user,
+            state: State::Running,
+            record,
+            freezer,
+            signals,
+            control,
+            console,
+            _ttys: ttys,
+            events,
+            clients: [const { None }; CLIENTS],
+            deadline: None,
+            note: Note::new(),
+        })
+    }
+
+    /// Until the container has ended.
+    pub fn run(mut self) -> Result<Ended> {
+        // It may have ended before its signal was listened to by this loop: look first.
+        let mut child_changed = true;
+        loop {
+            if child_changed && let Some(status) = process::wait(self.init, false)? {
+                if let Some(console) = &mut self.console {
+                    console.drain();
+                }
+                return Ok(Ended { status, note: self.note, clients: self.clients });
+            }
+            child_changed = false;
+            for token in self.events.wait(self.timeout())? {
+                match token {
+                    SIGNALS => {
+                        while let Some(number) = self.signals.take() {
+                            child_changed |= number == libc::SIGCHLD;
+                            self.signalled(number);
+                        }
+                    }
+                    CONTROL => self.accept(),
+                    MASTER => {
+                        if let Some(console) = &mut self.console {
+                            console.output(&self.events);
+                        }
+                    }
+                    STDIN => {
+                        if let Some(console) = &mut self.console {
+                            console.input(&self.events);
+                        }
+                    }
+                    client => self.heard_from(client),
+                }
+            }
+            self.time_has_passed();
+        }
+    }
+
+    fn timeout(&self) -> Option<Duration> {
+        let deadline = self.deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+        let freezing = self.anybody(Waiting::Frozen).then_some(FREEZE_POLL);
+        let console = self.console.as_ref().and_then(Console::timeout);
+        [deadline, freezing, console].into_iter().flatten().min()
+    }
+
+    fn time_has_passed(&mut self) {
+        if let Some(console) = &mut self.console
+            && console.timeout().is_some()
+        {
+            console.retry(&self.events, MASTER);
+        }
+        if self.deadline.is_some_and(|deadline| Instant::now() >= deadline) {
+            self.deadline = None;
+            self.say("it did not stop in time and was killed");
+            self.kill_all();
+        }
+        if self.anybody(Waiting::Frozen) {
+            match self.freezer.as_ref().map(Freezer::state) {
+                Some(Frozen::Frozen) => self.changed(State::Frozen),
+                // Asked again: tasks that were forked meanwhile were missed.
+                _ => drop(self.freezer.as_ref().map(Freezer::freeze)),
+            }
+        }
+    }
+
+    fn anybody(&self, waiting: Waiting) -> bool {
+        self.clients.iter().flatten().any(|client| client.waiting == waiting)
+    }
+
+    /// A signal of the monitor's own: what is meant for the container goes there.
+    fn signalled(&mut self, number: i32) {
+        match number {
+            libc::SIGCHLD | libc::SIGCONT => {}
+            libc::SIGWINCH => {
+                if let Some(console) = &self.console {
+                    console.resize();
+                }
+            }
+            // A pid 1 without a handler never sees it; whoever sent this wants an end.
+            libc::SIGTERM | libc::SIGINT | libc::SIGHUP | libc::SIGQUIT
+                if !self.would_see(self.user, number) =>
+            {
+                self.say_not_caught(number);
+                self.kill_all();
+            }
+            number => {
+                let _ = process::kill(self.user, number);
+            }
+        }
+    }
+
+    /// Whether a signal from outside does anything to `pid`: a pid namespace's pid 1 gets only what it handles.
+    fn would_see(&self, pid: Pid, number: i32) -> bool {
+        number == libc::SIGKILL
+            || number == libc::SIGSTOP
+            || pid != self.init
+            || signal::is_caught(pid.as_raw(), number).unwrap_or(true)
+    }
+
+    fn say(&mut self, note: &str) {
+        self.note.clear();
+        let _ = self.note.push_str(note);
+    }
+
+    fn say_not_caught(&mut self, number: i32) {
+        self.note.clear();
+        let signal = crate::profile::value::Signal(number);
+        // Cut where it does not fit: it is for reading.
+        let _ =
+            write!(self.note, "pid 1 of the container has no handler for {signal}, so it was killed at once");
+    }
+
+    /// Ends pid 1, and with it all others of its namespace; a frozen one has to be thawed for that.
+    fn kill_all(&mut self) {
+        let _ = process::kill(self.init, libc::SIGKILL);
+        self.thaw();
+    }
+
+    fn thaw(&mut self) {
+        if let Some(freezer) = &self.freezer
+            && freezer.state() != Frozen::Thawed
+        {
+            if let Err(error) = freezer.thaw() {
+                log::warn!("{error}");
+            }
+            if self.state == State::Frozen {
+                self.state = State::Running;
+            }
+        }
+    }
+
+    /// What it is doing, by the kernel's word: somebody may have written to freezer.state.
+    fn state_now(&self) -> State {
+        match (self.state, self.freezer.as_ref().map(Freezer::state)) {
+            (State::Running | State::Frozen, Some(Frozen::Frozen)) => State::Frozen,
+            (State::Running | State::Frozen, Some(Frozen::Freezing)) => State::Freezing,
+            (State::Frozen, _) => State::Running,
+            (state, _) => state,
+        }
+    }
+
+    /// Enters a state and tells those who wait for it.
+    fn changed(&mut self, state: State) {
+        self.state = state;
+        let info = self.info().encode();
+        for client in self.clients.iter_mut().flatten() {
+            match client.waiting {
+                Waiting::States(states) if states & state.bit() != 0 => {
+                    client.waiting = Waiting::Nothing;
+                    let _ = socket::send(client.socket.as_fd(), &info);
+                }
+                Waiting::Frozen if state == State::Frozen => {
+                    client.waiting = Waiting::Nothing;
+                    let _ = socket::send(client.socket.as_fd(), &Reply::Done.encode());
+                }
+                _ => {}
+            }
+        }
+    }
+
+    fn info(&self) -> Reply<'static> {
+        Reply::Info {
+            state: self.state_now(),
+            init: self.init.as_raw(),
+            user: self.user.as_raw(),
+            monitor: self.record.monitor,
+        }
+    }
+
+    fn accept(&mut self) {
+        while let Ok(Some(socket)) = socket::accept(self.control.as_fd()) {
+            let free = self.clients.iter_mut().zip(FIRST_CLIENT..).find(|(client, _)| client.is_none());
+            match free {
+                Some((client, token)) if self.events.add(socket.as_fd(), token).is_ok() => {
+                    *client = Some(Client { socket, waiting: Waiting::Nothing });
+                }
+                _ => {
+                    let text = "too many processes wait for this container already";
+                    let _ =
+                        socket::send(socket.as_fd(), &Reply::Failed { errno: libc::EAGAIN, text }.encode());
+                }
+            }
+        }
+    }
+
+    fn heard_from(&mut self, token: u64) {
+        let Some(index) = token.checked_sub(FIRST_CLIENT).and_then(|index| usize::try_from(index).ok())
+        else {
+            return;
+        };
+        let mut buffer = [0; super::control::MAX_MESSAGE];
+        let Some(Some(client)) = self.clients.get(index) else { return };
+        let length = match stream::read(client.socket.as_fd(), &mut buffer) {
+            Got::Bytes(length) => length,
+            Got::Nothing => return,
+            Got::End => {
+                self.drop_client(index);
+                return;
+            }
+        };
+        match buffer.get(..length).and_then(Request::decode) {
+            Some(request) => {
+                if let Some(waiting) = self.answer(index, request)
+                    && let Some(Some(client)) = self.clients.get_mut(index)
+                {
+                    client.waiting = waiting;
+                }
+            }
+            None => self.reply(index, Reply::Failed { errno: libc::EBADMSG, text: "this is no request" }),
+        }
+    }
+
+    fn reply(&mut self, index: usize, reply: Reply<'_>) {
+        let Some(Some(client)) = self.clients.get(index) else { return };
+        // One who does not read its replies is no concern of the others'.
+        if socket::send(client.socket.as_fd(), &reply.encode()).is_err() {
+            self.drop_client(index);
+        }
+    }
+
+    fn drop_client(&mut self, index: usize) {
+        if let Some(client) = self.clients.get_mut(index) {
+            // Closing takes it out of the epoll set: nobody else holds this descriptor.
+            *client = None;
+        }
+    }
+}

@@ -1,0 +1,158 @@
+//! The container's NICs, made by its monitor: born in the container's network namespace, deleted there before the
+//! container is said to have stopped.
+
+use crate::error::{Error, Result};
+use crate::plan::{Place, Planned, Step};
+use crate::profile::value::{ContainerName, Gateway4, Gateway6, IfName, Ipv4Net, Ipv6Net, Mac};
+use crate::sys::netlink::{Link, Netlink, NewMacvlan, NicConfig};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+/// How many NICs a container has at most.
+const MAX_NICS: usize = 32;
+
+/// The NICs of a running container.
+pub struct Nics {
+    inside: Netlink,
+    indices: heapless::Vec<u32, MAX_NICS>,
+}
+
+impl Nics {
+    /// None yet. `inside` is a socket of the container's network namespace.
+    pub fn new(inside: Netlink) -> Self {
+        Self { inside, indices: heapless::Vec::new() }
+    }
+
+    /// Performs the plan's `Place::Parent` steps for the first process `pid`.
+    pub fn make(&mut self, name: &ContainerName, steps: &[Planned], pid: i32) -> Result<()> {
+        let mut host = None;
+        for planned in steps.iter().filter(|planned| planned.place == Place::Parent) {
+            log::info!("{}", planned.step);
+            self.perform(name, &planned.step, pid, &mut host)
+                .map_err(|error| error.tried(format!("container \"{name}\"")).at(&planned.origin))?;
+        }
+        Ok(())
+    }
+
+    fn perform(
+        &mut self,
+        container: &ContainerName,
+        step: &Step,
+        pid: i32,
+        host: &mut Option<Uplink>,
+    ) -> Result<()> {
+        match step {
+            Step::LoopbackUp => self.inside.set_up(1, true),
+            Step::MakeMacvlan { number, link, mode, mac, name, mtu } => {
+                let uplink = Uplink::find(host, link)?;
+                let mac = match mac {
+                    Some(Mac(mac)) => *mac,
+                    None => uplink.stable_mac(container, *number),
+                };
+                let new = NewMacvlan {
+                    name: &temporary(pid, *number),
+                    link: uplink.link.index,
+                    mode: *mode as u32,
+                    mac: Some(mac),
+                    mtu: *mtu,
+                    pid,
+                };
+                uplink.socket.add_macvlan(&new).map_err(|error| error.tried(format!("NIC {name}")))
+            }
+            Step::ConfigureNic { number, name, up, ipv4, ipv6, gateway4, gateway6 } => {
+                let config = NicConfig {
+                    temporary: &temporary(pid, *number),
+                    name: name.as_str(),
+                    up: *up,
+                    ipv4: &ipv4.iter().map(address4).collect::<Vec<_>>(),
+                    ipv6: &ipv6.iter().map(address6).collect::<Vec<_>>(),
+                    gateway4: match gateway4 {
+                        Some(Gateway4::Address(address)) => Some(*address),
+                        Some(Gateway4::Auto) => Some(gateway(host, |address| match address {
+                            IpAddr::V4(address) => Some(address),
+                            IpAddr::V6(_) => None,
+                        })?),
+                        None => None,
+                    },
+                    gateway6: match gateway6 {
+                        Some(Gateway6::Address(address)) => Some(*address),
+                        Some(Gateway6::Auto) => Some(gateway(host, |address| match address {
+                            IpAddr::V6(address) => Some(address),
+                            IpAddr::V4(_) => None,
+                        })?),
+                        None => None,
+                    },
+                };
+                let index = self.inside.configure(&config)?;
+                self.indices
+                    .push(index)
+                    .map_err(|_| Error::config(format!("a container has at most {MAX_NICS} NICs")))
+            }
+            other => Err(Error::host(format!("\"{other}\" is no step of a monitor"))),
+        }
+    }
+
+    /// Deletes them: the namespace itself dies late, and until then its MACs are in use on the uplink.
+    pub fn delete(&mut self) {
+        while let Some(index) = self.indices.pop() {
+            if let Err(error) = self.inside.delete_link(index) {
+                log::debug!("delete NIC {index} of the container: {error}");
+            }
+        }
+    }
+}
+
+/// The lower device of the NIC at hand, and a socket of the host's.
+struct Uplink {
+    socket: Netlink,
+    link: Link,
+}
+
+impl Uplink {
+    /// Finds `name`, unless it is the one at hand.
+    fn find<'a>(host: &'a mut Option<Uplink>, name: &IfName) -> Result<&'a mut Uplink> {
+        let found = match host.take() {
+            Some(uplink) if uplink.link.name == name.as_str() => uplink,
+            other => {
+                let mut socket = match other {
+                    Some(uplink) => uplink.socket,
+                    None => Netlink::open()?,
+                };
+                let link = socket.link(name.as_str())?.ok_or_else(|| {
+                    Error::config("no such interface").tried(format!("link \"{name}\"")).hint(format!(
+                        "declare [[bridge]] name = \"{name}\" in the board's profile, or run boardbox up"
+                    ))
+                })?;
+                Uplink { socket, link }
+            }
+        };
+        Ok(host.insert(found))
+    }
+
+    fn stable_mac(&self, container: &ContainerName, number: usize) -> [u8; 6] {
+        crate::plan::mac::stable(self.link.permanent.or(self.link.mac), container.as_str(), number)
+    }
+}
+
+/// `gateway = "auto"`: the first address of the lower device on the host.
+fn gateway<T>(host: &mut Option<Uplink>, pick: fn(IpAddr) -> Option<T>) -> Result<T> {
+    let Some(uplink) = host else { return Err(Error::host("there is no uplink to take a gateway from")) };
+    let addresses = uplink.socket.addresses(uplink.link.index)?;
+    addresses.into_iter().find_map(|(address, _)| pick(address)).ok_or_else(|| {
+        Error::config(format!("link \"{}\" has no address of this family", uplink.link.name))
+            .tried("gateway auto")
+            .hint("give br0 one in its [[bridge]] section, or name the gateway")
+    })
+}
+
+fn address4(net: &Ipv4Net) -> (Ipv4Addr, u8, Option<Ipv4Addr>) {
+    (net.address, net.prefix, net.broadcast)
+}
+
+fn address6(net: &Ipv6Net) -> (Ipv6Addr, u8) {
+    (net.address, net.prefix)
+}
+
+/// A name that no other interface of the host has: kernels before 6.13 look a new one up in the caller's namespace too.
+fn temporary(pid: i32, number: usize) -> String {
+    format!("bb{pid}n{number}")
+}
