@@ -75,6 +75,44 @@ fn unescape(field: &str) -> Result<String> {
     }
 }
 
+/// Options joined by commas: flags, propagation, words of ours, and what is left for the file system.
+pub fn apply_options(mount: &mut Mount, options: &str) -> Result<()> {
+    for option in options.split(',') {
+        if let Some((bits, set)) = flag(option) {
+            // The last one said wins, as in mount(8).
+            let (to, from) = match set {
+                true => (&mut mount.flags.set, &mut mount.flags.clear),
+                false => (&mut mount.flags.clear, &mut mount.flags.set),
+            };
+            *to |= bits;
+            *from &= !bits;
+        } else if let Some(bits) = propagation(option) {
+            mount.flags.propagation |= bits;
+        } else {
+            match option {
+                // `relative` (to the rootfs) is what a relative target means here in any case.
+                "" | "defaults" | "auto" | "noauto" | "nofail" | "relative" => {}
+                "optional" => mount.optional = true,
+                "create=dir" => mount.create = Some(CreateTarget::Dir),
+                "create=file" => mount.create = Some(CreateTarget::File),
+                _ if option.starts_with("create=") => {
+                    return Err(Error::config(format!(
+                        "\"{}\" is neither create=dir nor create=file",
+                        option.escape_default()
+                    )));
+                }
+                _ => {
+                    if !mount.data.is_empty() {
+                        mount.data.push(',');
+                    }
+                    mount.data.push_str(option);
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
 /// One entry: `SOURCE TARGET TYPE [OPTIONS [DUMP [PASS]]]`.
 pub fn parse_entry(line: &str, origin: &Origin) -> Result<Mount> {
     let wrong = |why: &str| {
@@ -107,39 +145,7 @@ pub fn parse_entry(line: &str, origin: &Origin) -> Result<Mount> {
         create: None,
         origin: origin.clone(),
     };
-    for option in options.split(',') {
-        if let Some((bits, set)) = flag(option) {
-            // The last one said wins, as in mount(8).
-            let (to, from) = match set {
-                true => (&mut mount.flags.set, &mut mount.flags.clear),
-                false => (&mut mount.flags.clear, &mut mount.flags.set),
-            };
-            *to |= bits;
-            *from &= !bits;
-        } else if let Some(bits) = propagation(option) {
-            mount.flags.propagation |= bits;
-        } else {
-            match option {
-                // `relative` (to the rootfs) is what a relative target means here in any case.
-                "" | "defaults" | "auto" | "noauto" | "nofail" | "relative" => {}
-                "optional" => mount.optional = true,
-                "create=dir" => mount.create = Some(CreateTarget::Dir),
-                "create=file" => mount.create = Some(CreateTarget::File),
-                _ if option.starts_with("create=") => {
-                    return Err(wrong(&format!(
-                        "\"{}\" is neither create=dir nor create=file",
-                        option.escape_default()
-                    )));
-                }
-                _ => {
-                    if !mount.data.is_empty() {
-                        mount.data.push(',');
-                    }
-                    mount.data.push_str(option);
-                }
-            }
-        }
-    }
+    apply_options(&mut mount, options).map_err(|error| wrong(&error.cause))?;
     Ok(mount)
 }
 

@@ -8,6 +8,7 @@ pub mod field;
 pub mod fstab;
 pub mod lxc;
 pub mod text;
+pub mod toml;
 pub mod value;
 
 pub use board::{Board, Bridge, CgroupSetup, Layout};

@@ -41,7 +41,13 @@ pub fn column(before: &[u8]) -> u32 {
 
 /// Text of the user's for a message: control characters escaped, cut at 120 characters.
 pub fn shown(text: &str) -> String {
-    let mut short: String = text.chars().take(120).flat_map(char::escape_debug).collect();
+    let mut short = String::new();
+    for letter in text.chars().take(120) {
+        match letter {
+            '\'' | '"' | '\\' => short.push(letter),
+            _ => short.extend(letter.escape_debug()),
+        }
+    }
     if text.chars().nth(120).is_some() {
         short.push('…');
     }
@@ -111,7 +117,7 @@ mod tests {
 
     #[test]
     fn a_message_shows_text_short_and_escaped() {
-        assert_eq!(shown("a\tö\u{1b}"), "a\\tö\\u{1b}");
+        assert_eq!(shown("'a'\tö\u{1b}"), "'a'\\tö\\u{1b}");
         assert_eq!(shown(&"x".repeat(121)).chars().count(), 121);
         assert_eq!(shown(&"x".repeat(120)).chars().count(), 120);
     }

@@ -8,7 +8,7 @@ mod net;
 mod signal;
 
 pub use caps::{CAPABILITY_NAMES, CapSet, Capabilities, DEFAULT_CAPABILITIES};
-pub use cpulist::CpuList;
+pub use cpulist::{CpuList, MAX_CPU};
 pub use device::{DeviceKind, DeviceRule};
 pub use name::{ContainerName, IfName};
 pub use net::{Gateway4, Gateway6, Ipv4Net, Ipv6Net, Mac, MacvlanMode};

@@ -20,15 +20,26 @@ const MAX_INCLUDES: u32 = 16;
 
 /// Reads `path` for the container `name`, then applies `settings`, each a `KEY=VALUE` as `lxc-start -s` takes it.
 pub fn read(path: &str, name: &ContainerName, settings: &[String]) -> Result<Container> {
+    let origin = Origin::new(&"-s".into(), 0, 0);
+    read_with(path, name, settings.iter().map(|setting| (setting.as_str(), origin.clone())))
+}
+
+/// The same for settings that stand in a file.
+pub fn read_with<'a>(
+    path: &str,
+    name: &ContainerName,
+    settings: impl Iterator<Item = (&'a str, Origin)>,
+) -> Result<Container> {
     let mut reader = Reader::new(name);
     reader.file(path, 0)?;
     reader.container.origin = Origin::new(&path.into(), 0, 0);
-    for setting in settings {
+    for (setting, origin) in settings {
         if !setting.trim_start().starts_with("lxc.") {
             return Err(Error::usage(format!("setting \"{}\" does not start with lxc.", shown(setting)))
-                .hint("a line of an LXC file, as in -s lxc.tty=1"));
+                .hint("a line of an LXC file, as in lxc.tty=1")
+                .at(&origin));
         }
-        reader.line(setting, &"-s".into(), 0, 0)?;
+        reader.line(setting, 0, &|_| origin.clone())?;
     }
     reader.finish()
 }
@@ -61,18 +72,17 @@ impl Reader {
     fn text(&mut self, text: &[u8], file: &Rc<str>, depth: u32) -> Result<()> {
         for line in lines::Lines::new(text, file) {
             let (line, number) = line?;
-            self.line(line, file, number, depth)?;
+            let place = |before: &str| Origin::new(file, number, column(before.as_bytes()));
+            self.line(line, depth, &place)?;
         }
         text::bounded(text, file)
     }
 
-    fn line(&mut self, line: &str, file: &Rc<str>, number: u32, depth: u32) -> Result<()> {
+    /// `place` is the origin of what stands after a beginning of the line.
+    fn line(&mut self, line: &str, depth: u32, place: &dyn Fn(&str) -> Origin) -> Result<()> {
         let entry = line.trim();
         // The place of what `rest`, a tail of the line, begins with.
-        let place = |rest: &str| {
-            let before = line.len().saturating_sub(rest.len());
-            Origin::new(file, number, column(line.as_bytes().get(..before).unwrap_or_default()))
-        };
+        let place = |rest: &str| place(line.strip_suffix(rest).unwrap_or_default());
         if !entry.starts_with("lxc.") {
             if !entry.is_empty() && !entry.starts_with('#') {
                 log::warn!(
@@ -134,12 +144,26 @@ impl Reader {
         container.own_network = !container.network.is_empty();
         let prefixes: Vec<&str> =
             container.rootfs.iter().chain(&container.rootfs_mount).map(|path| path.as_str()).collect();
+        for mount in &mut container.mounts {
+            if let Some(inside) = inside(&mount.target, &prefixes) {
+                mount.target = inside;
+            }
+        }
         for (entry, origin) in &self.entries {
             fstab::refuse_lost_blank(entry, &prefixes)
                 .map_err(|error| error.tried("lxc.mount.entry").at(origin))?;
         }
         Ok(self.container)
     }
+}
+
+/// An absolute mount target as a path relative to the rootfs; `None` for one that is outside of it, or relative already.
+fn inside(target: &str, prefixes: &[&str]) -> Option<String> {
+    prefixes.iter().find_map(|prefix| {
+        let rest = target.strip_prefix(prefix.trim_end_matches('/'))?.strip_prefix('/')?;
+        let rest = rest.trim_start_matches('/');
+        (target.starts_with('/') && !rest.is_empty()).then(|| rest.into())
+    })
 }
 
 #[cfg(test)]

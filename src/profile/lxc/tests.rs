@@ -275,7 +275,7 @@ fn settings_come_after_the_file_and_includes_where_they_stand() {
     assert_eq!(read("crooked", &[]).unwrap_err(), "bad:1:11: lxc.tty: \"x\" is not a number 0..=32");
     assert_eq!(read("a.conf", &["lxc.tty=x"]).unwrap_err(), "-s: lxc.tty: \"x\" is not a number 0..=32");
     assert!(
-        read("a.conf", &["tty=1"]).unwrap_err().starts_with("setting \"tty=1\" does not start with lxc.")
+        read("a.conf", &["tty=1"]).unwrap_err().starts_with("-s: setting \"tty=1\" does not start with lxc.")
     );
     assert_eq!(read("gone", &[]).unwrap_err(), "read LXC file gone: No such file or directory");
     std::fs::remove_dir_all(&dir).unwrap();

@@ -1,0 +1,453 @@
+use super::{limits, parse, read};
+use crate::profile::Board;
+use crate::profile::board::Layout;
+use crate::profile::container::*;
+use crate::profile::lxc;
+use crate::profile::value::*;
+use std::collections::BTreeSet;
+
+const P4080DS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/boards/p4080ds.toml");
+const DEMO: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/boards/demo.toml");
+const SEED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/foo23.conf");
+
+fn model(text: &str) -> Board {
+    parse(text.as_bytes(), &"b/p".into()).unwrap_or_else(|error| panic!("{error}"))
+}
+
+fn error(text: impl AsRef<[u8]>) -> String {
+    match parse(text.as_ref(), &"b/p".into()) {
+        Ok(_) => panic!("{}", String::from_utf8_lossy(text.as_ref())),
+        Err(error) => error.to_string(),
+    }
+}
+
+/// A profile with one container `c`, whose section begins on line 3.
+fn with(lines: &str) -> String {
+    format!("[board]\nname = 'b'\n[[container]]\nname = 'c'\n{lines}\n")
+}
+
+#[test]
+fn a_container_that_spells_out_lxcs_defaults_is_the_seeds() {
+    let board = read(P4080DS).unwrap();
+    let seed = lxc::read(SEED, &"foo23".parse().unwrap(), &[]).unwrap();
+    assert_eq!(board.containers[0], seed);
+}
+
+#[test]
+fn a_board_is_read() {
+    let board = read(P4080DS).unwrap();
+    assert_eq!((board.name.as_str(), board.arch.as_str(), board.cpus), ("p4080ds", "ppc", Some(8)));
+    assert_eq!(board.compatible, ["fsl,P4080DS"]);
+    assert_eq!(board.bridges.len(), 1);
+    assert_eq!(board.bridges[0].ports, ["eth0".parse().unwrap()]);
+    let place = board.containers[1].origin.to_string();
+    assert!(place.contains("boards/p4080ds.toml:") && place.ends_with(":1"), "{place}");
+    let board = model(
+        "board = { name = 'b', arch = 'arm64' }\n\
+         cgroup = { layout = 'v2', mountpoint = '/cg', controllers = ['cpu', 'cpuacct', 'memory'],\n\
+         comount = [['cpu', 'cpuacct']], favordynmods = true }\n\
+         bridge = [{ name = 'br0', hwaddr = '02:00:00:00:00:01', mtu = 1400, ipv4 = ['10.0.0.1/8', '10.0.0.2/8'],\n\
+         ipv6 = 'fd00::1' }]",
+    );
+    assert_eq!((board.arch.as_str(), board.cgroup.layout), ("aarch64", Layout::V2));
+    assert_eq!((board.cgroup.comount.len(), board.cgroup.favordynmods), (1, true));
+    assert_eq!((board.bridges[0].ipv4.len(), board.bridges[0].mtu), (2, Some(1400)));
+    assert_eq!(model("board.name = 'b'").cgroup, Default::default());
+}
+
+#[test]
+fn the_demos_containers_sit_on_one_vepa_link() {
+    let board = read(DEMO).unwrap();
+    let names: Vec<&str> = board.containers.iter().map(|container| container.name.as_str()).collect();
+    assert_eq!(names, ["demo-a", "demo-b"]);
+    for container in &board.containers {
+        assert_eq!(container.rootfs.as_deref(), Some("/run/boardbox-demo/rootfs"));
+        assert_eq!(container.mounts[0].target, "lib");
+        for nic in &container.network {
+            assert!(
+                matches!(&nic.kind, NicKind::Macvlan { link, mode: MacvlanMode::Vepa } if link.as_str() == "br0")
+            );
+        }
+    }
+}
+
+#[test]
+fn defaults_are_the_safe_ones_and_every_key_says_otherwise() {
+    let plain = &model(&with("")).containers[0];
+    let mut expected = Container::toml_defaults("c".parse().unwrap());
+    expected.cgroup = plain.cgroup.clone();
+    assert_eq!(*plain, expected);
+    let rules: Vec<&str> = plain.cgroup.iter().map(|rule| rule.value.as_str()).collect();
+    assert_eq!(rules[0], "a");
+    assert_eq!(rules[1..], limits::STANDARD_DEVICES);
+    let other = &model(&with(
+        "hostname = ''\nrootfs = '/r'\nrootfs-read-only = true\nrootfs-mount = '/m'\ncommand = ['a', '']\n\
+         execute-command = ['e']\nenvironment = { A = 'b c' }\ncwd = '/w'\nuser = 1\ngroup = 2\narch = 'i686'\n\
+         pts = false\ntty = 3\ntty-dir = 'lxc'\ndev = 'rootfs'\nconsole = 'none'\nproc = 'none'\nsys = 'mixed'\n\
+         fstab = '/f'\nmounts = [{ bind = '/lib', to = '/lib' }]\ndevices = { deny = [] }\ncapabilities = 'all'\n\
+         no-new-privs = true\nnetwork = 'host'\nstop-signal = 'TERM'\nlog-level = 'debug'\nlog-file = '/l'",
+    ))
+    .containers[0];
+    let defaults = Container::lxc_defaults("c".parse().unwrap());
+    assert_eq!(other.hostname, None);
+    assert_eq!((other.rootfs_read_only, other.rootfs_mount.as_deref()), (true, Some("/m")));
+    assert_eq!((other.command.len(), other.execute_command.len()), (2, 1));
+    assert_eq!(other.environment, [("A".to_string(), "b c".to_string())]);
+    assert_eq!((other.cwd.as_deref(), other.uid, other.gid), (Some("/w"), 1, 2));
+    assert_eq!((other.personality, other.pts, other.tty), (Personality::Linux32, false, 3));
+    assert_eq!((other.tty_dir.as_str(), other.dev, &other.console), ("lxc", Dev::Rootfs, &Console::None));
+    assert_eq!(other.auto_mounts, AutoMounts { proc: None, sys: Some(AutoMode::Mixed) });
+    assert_eq!(other.fstab.as_ref().map(|fstab| fstab.0.as_str()), Some("/f"));
+    assert_eq!((other.mounts[0].target.as_str(), &other.cgroup), ("lib", &defaults.cgroup));
+    assert_eq!((other.capabilities, other.no_new_privs), (Capabilities::All, true));
+    assert_eq!((other.own_network, other.stop_signal), (false, Signal::TERM));
+    assert_eq!((other.log_level, other.log_file.as_deref()), (Some(log::LevelFilter::Debug), Some("/l")));
+}
+
+#[test]
+fn limits_become_cgroup_files_in_order_devices_last() {
+    let container = &model(&with(
+        "devices = { allow = ['standard', 'c 10:200 rw # tun'] }\n\
+         cgroup = [['blkio.weight', '500'], ['cpu.stat', 'x y']]\n\
+         pids = { max = 9 }\nmemory = { limit = '1M', soft-limit = 4096, limit-with-swap = '2M', swappiness = 0 }\n\
+         cpu = { quota = 1000, period = 2000, shares = 2, rt-runtime = 0, rt-period = 1 }\n\
+         cpuset = { mems = '0', cpus = '1,0' }",
+    ))
+    .containers[0];
+    let rules: Vec<String> =
+        container.cgroup.iter().map(|rule| format!("{}={}", rule.file, rule.value)).collect();
+    assert_eq!(
+        rules[..13],
+        [
+            "cpuset.cpus=1,0",
+            "cpuset.mems=0",
+            "cpu.shares=2",
+            "cpu.cfs_period_us=2000",
+            "cpu.cfs_quota_us=1000",
+            "cpu.rt_period_us=1",
+            "cpu.rt_runtime_us=0",
+            "memory.limit_in_bytes=1048576",
+            "memory.soft_limit_in_bytes=4096",
+            "memory.memsw.limit_in_bytes=2097152",
+            "memory.swappiness=0",
+            "pids.max=9",
+            "blkio.weight=500",
+        ]
+    );
+    assert_eq!(rules[14], "devices.deny=a");
+    assert_eq!(rules[15], "devices.allow=c *:* m");
+    assert_eq!(rules.last().unwrap(), "devices.allow=c 10:200 rw");
+}
+
+#[test]
+#[allow(clippy::useless_conversion)]
+fn a_mount_is_a_bind_or_a_file_system() {
+    let container = &model(&with(
+        "mounts = [{ bind = '/a b', to = 'x', read-only = true, recursive = true, optional = true, create = 'file' },\n\
+         { type = 'tmpfs', to = '/y/z', options = 'ro,nodev,size=1M,rslave', read-only = false }]",
+    ))
+    .containers[0];
+    let (bind, tmpfs) = (&container.mounts[0], &container.mounts[1]);
+    let flags = |flags: libc::c_ulong| u64::from(flags);
+    assert_eq!(bind.flags.set, flags(libc::MS_BIND | libc::MS_REC | libc::MS_RDONLY));
+    assert_eq!((bind.source.as_str(), bind.fstype.as_str(), bind.optional), ("/a b", "none", true));
+    assert_eq!(bind.create, Some(CreateTarget::File));
+    assert_eq!(
+        (tmpfs.source.as_str(), tmpfs.target.as_str(), tmpfs.data.as_str()),
+        ("tmpfs", "y/z", "size=1M")
+    );
+    assert_eq!((tmpfs.flags.set, tmpfs.flags.clear), (flags(libc::MS_NODEV), flags(libc::MS_RDONLY)));
+    assert_eq!(tmpfs.flags.propagation, flags(libc::MS_SLAVE | libc::MS_REC));
+}
+
+#[test]
+fn capabilities_and_interfaces_have_several_forms() {
+    let caps = |value: &str| model(&with(&format!("capabilities = {value}"))).containers[0].capabilities;
+    assert_eq!(caps("['chown', 'CAP_KILL']"), Capabilities::Keep(CapSet(1 | 1 << 5)));
+    assert_eq!(caps("{ keep = [] }"), Capabilities::Keep(CapSet(0)));
+    assert_eq!(caps("{ drop = ['chown'] }"), Capabilities::Drop(CapSet(1)));
+    let container = &model(&with(
+        "[[container.network]]\ntype = 'empty'\n[[container.network]]\ntype = 'macvlan'\nlink = 'br0'\nup = false\n\
+         hwaddr = '02:00:00:00:00:01'\nmtu = 1500\nipv4 = '10.0.0.1/8 10.0.0.255'\nipv6 = ['fd00::1', 'fd00::2/9']\n\
+         ipv4-gateway = 'auto'\nipv6-gateway = 'fe80::1'",
+    ))
+    .containers[0];
+    let nic = &container.network[1];
+    assert!(container.own_network && container.network[0].up && container.network[0].kind == NicKind::Empty);
+    assert!(matches!(nic.kind, NicKind::Macvlan { mode: MacvlanMode::Private, .. }));
+    assert_eq!((nic.up, nic.mtu, nic.ipv6.len(), nic.name.is_none()), (false, Some(1500), 2, true));
+    assert_eq!((nic.gateway4, nic.ipv4[0].broadcast), (Some(Gateway4::Auto), Some([10, 0, 0, 255].into())));
+}
+
+#[test]
+fn what_is_wrong_is_named_with_line_and_column() {
+    for (text, message) in [
+        ("[board\n", "b/p:1:7: unclosed table"),
+        ("[board]\nname = 'b'\nname = 'c'", "b/p:3:1: duplicate key"),
+        ("[board]", "b/p:1:1: key \"name\" is missing"),
+        ("name = 'b'", "b/p:1:1: unknown key \"name\" (known here: board, cgroup, bridge, container)"),
+        ("[board]\nnam = 'b'", "b/p:2:1: unknown key \"nam\" (did you mean name?)"),
+        ("[board]\nname = ''", "b/p:2:8: name: is empty"),
+        ("[board]\nname = \"a\\u0000\"", "b/p:2:8: name: \"a\\0\" holds '\\0'"),
+        ("[board]\nname = 'b'\ncpus = '8'", "b/p:3:8: '8' stands where an integer is expected"),
+        ("[board]\nname = 'b'\ncpus = 1025", "b/p:3:8: cpus: 1025 is not a number 1..=1024"),
+        ("[board]\nname = 'b'\ncpus = 99999999999999999999", "b/p:3:8: 99999999999999999999 stands where"),
+        ("[board]\nname = 'b'\narch = 'x87'", "b/p:3:8: arch: architecture \"x87\" is unknown"),
+        ("board = 3", "b/p:1:9: 3 stands where a table is expected"),
+        ("container = 'x'\n[board]\nname = 'b'", "b/p:1:13: 'x' stands where a sequence is expected"),
+        (
+            "[board]\nname = 'b'\n[cgroup]\nlayout = 'v3'",
+            "b/p:4:10: layout: layout \"v3\" is unknown (auto, v1 or v2)",
+        ),
+        (
+            "[board]\nname = 'b'\n[cgroup]\ncontrollers = ['cpu', 'cpu']",
+            "b/p:4:23: controllers: \"cpu\" is named twice",
+        ),
+        (
+            "[board]\nname = 'b'\n[cgroup]\ncomount = [['net_cls']]",
+            "b/p:4:13: comount: \"net_cls\" is not one of",
+        ),
+        ("[board]\nname = 'b'\n[cgroup]\ncontrollers = ['../x']", "b/p:4:16: controllers: \"../x\" is not a"),
+        (
+            "[board]\nname = 'b'\n[[bridge]]\nname = 'br0'\nports = ['eth0', 'br0']",
+            "b/p:5:18: bridge \"br0\": ports: a bridge is not its own port",
+        ),
+        (
+            "[board]\nname = 'b'\n[[bridge]]\nname = 'br0'\nports = ['a-name-of-sixteen']",
+            "b/p:5:10: bridge \"br0\": ports: interface name \"a-name-of-sixteen\": is longer than",
+        ),
+        (
+            "[board]\nname = 'b'\n[[bridge]]\nname = 'br0'\nports = ['e']\n[[bridge]]\nname = 'br1'\nports = ['e']",
+            "b/p:8:10: bridge \"br1\": ports: \"e\" is named twice",
+        ),
+        (
+            "[board]\nname = 'b'\n[[bridge]]\nname = 'x'\n[[bridge]]\nname = 'x'",
+            "b/p:6:8: name: \"x\" is named twice",
+        ),
+        (
+            "[board]\nname = 'b'\n[[bridge]]\nname = 'x'\nports = 'e'",
+            "b/p:5:9: 'e' stands where a sequence is",
+        ),
+        ("[board]\nname = 'b'\n[[container]]\n", "b/p:3:1: key \"name\" is missing (a container has a name)"),
+        (
+            "[board]\nname = 'b'\n[[container]]\nname = '-c'",
+            "b/p:4:8: name: container name \"-c\": starts with",
+        ),
+        (
+            "[board]\nname = 'b'\n[[container]]\nname = 'c'\n[[container]]\nname = 'c'",
+            "b/p:6:8: container \"c\" is declared twice (the first one: b/p:3:1)",
+        ),
+        (
+            "[board]\nname = 'b'\ncpus = 2\n[[container]]\nname = 'c'\ncpuset = { cpus = '0-2' }",
+            "b/p:6:19: container \"c\": cpuset.cpus: cpu list \"0-2\": there is no cpu 2 (the board has 2 cpus,",
+        ),
+        (
+            "[board]\nname = 'b'\n[[container]]\nconfig = 'x.conf'\ntty = 1",
+            "b/p:5:1: key \"tty\" stands beside config",
+        ),
+        (
+            "[board]\nname = 'b'\n[[container]]\nconfig = 'x.conf'",
+            "b/p:4:10: container \"x\": read LXC file b/x.conf: No such file",
+        ),
+        (
+            "[board]\nname = 'b'\n[[container]]\nconfig = '.conf/..'",
+            "b/p:4:10: config: container name \"\": is empty",
+        ),
+    ] {
+        let error = error(text);
+        assert!(error.starts_with(message), "{error}");
+    }
+    assert!(error(b"# \xc3\xb6 \xff").starts_with("b/p:1:5: a byte that is not UTF-8"));
+    assert!(error(vec![b'x'; 10_000_000]).starts_with("b/p:1:1048577: the file is longer than 1 MiB"));
+    assert!(error("[board]\nname = 'b\0'").starts_with("b/p:2:10: invalid literal string"));
+    assert!(error(format!("a = {}", "[".repeat(100_000))).starts_with("b/p:1:"));
+    model("[board]\r\nname = 'b'\r\n");
+}
+
+#[test]
+fn what_is_wrong_in_a_container_is_named_with_line_and_column() {
+    for (line, message) in [
+        ("hostnam = 'x'", "b/p:5:1: unknown key \"hostnam\" (did you mean hostname?)"),
+        ("hostname = 'a b'", "5:12: container \"c\": hostname: host name \"a b\" holds ' '"),
+        ("rootfs = 'r'", "5:10: container \"c\": rootfs: path \"r\" is not absolute"),
+        ("command = '/bin/sh'", "5:11: '/bin/sh' stands where a sequence is expected"),
+        ("command = ['']", "5:12: container \"c\": command: is empty"),
+        ("command = ['a', \"\\u0000\"]", "5:17: container \"c\": command: a NUL cannot be passed on"),
+        (
+            "environment = { 'A=' = 'x' }",
+            "5:17: container \"c\": environment: variable name \"A=\" holds '='",
+        ),
+        ("environment = { A = 1 }", "5:21: 1 stands where a string is expected"),
+        ("user = -1", "5:8: container \"c\": user: -1 is not a number 0..=4294967294"),
+        ("tty = 33", "5:7: container \"c\": tty: 33 is not a number 0..=32"),
+        ("tty-dir = '../x'", "5:11: container \"c\": tty-dir: \"../x\" is not a directory under /dev"),
+        ("dev = 'devtmpfs'", "5:7: container \"c\": dev: \"devtmpfs\" is unknown (tmpfs or rootfs)"),
+        ("console = 'tty'", "5:11: container \"c\": console: path \"tty\" is not absolute"),
+        ("proc = 'yes'", "5:8: container \"c\": proc: \"yes\" is unknown (none, ro, rw or mixed)"),
+        ("mounts = [{ to = 'lib' }]", "5:11: container \"c\": mounts: either bind or type is needed"),
+        ("mounts = [{ bind = '/lib' }]", "5:11: key \"to\" is missing"),
+        (
+            "mounts = [{ bind = '/lib', to = '../x' }]",
+            "5:33: container \"c\": mounts: to: \"../x\" is not a path",
+        ),
+        (
+            "mounts = [{ bind = '/l', to = 'x', source = '/y' }]",
+            "5:45: container \"c\": mounts: source: stands beside",
+        ),
+        (
+            "mounts = [{ bind = '/l', to = 'x', options = 'create=x' }]",
+            "5:46: container \"c\": mounts: options: \"cr",
+        ),
+        (
+            "mounts = [{ bind = '/l', to = 'x', create = 'link' }]",
+            "5:45: container \"c\": mounts: create: \"link\" is",
+        ),
+        (
+            "cpuset = { cpus = '0-x' }",
+            "5:19: container \"c\": cpuset.cpus: cpu list \"0-x\": \"0-x\" at its character 1",
+        ),
+        ("cpuset = { cpu = '0' }", "5:12: unknown key \"cpu\" (did you mean cpus?)"),
+        ("cpu = { shares = 1 }", "5:18: container \"c\": cpu.shares: 1 is not a number 2..=262144"),
+        ("memory = { limit = '64MB' }", "5:20: container \"c\": memory.limit: \"64MB\" is not a size"),
+        ("memory = { limit = 1.5 }", "5:20: 1.5 stands where a size: a number of bytes"),
+        (
+            "memory = { limit = '2M', limit-with-swap = '1M' }",
+            "5:44: container \"c\": memory.limit-with-swap: is not",
+        ),
+        ("pids = { max = 0 }", "5:16: container \"c\": pids.max: 0 is not a number 1..=4194304"),
+        ("cgroup = [['cpu.x']]", "5:11: ['cpu.x'] stands where a tuple of size 2 is expected"),
+        ("cgroup = [['tasks', '1']]", "5:21: container \"c\": cgroup: \"tasks\" is not a file"),
+        (
+            "cgroup = [['devices.deny', 'a']]",
+            "5:12: container \"c\": cgroup: \"devices.deny\" has keys of its own",
+        ),
+        (
+            "devices = { allow = ['c 1:3'] }",
+            "5:22: container \"c\": devices.allow: device rule \"c 1:3\": has no",
+        ),
+        (
+            "devices = { deny = ['standard'] }",
+            "5:21: container \"c\": devices.deny: device rule \"standard\": type",
+        ),
+        ("capabilities = 'none'", "5:16: container \"c\": capabilities: \"none\" is unknown"),
+        (
+            "capabilities = ['sys_amdin']",
+            "5:17: container \"c\": capabilities: capability \"sys_amdin\" is unknown",
+        ),
+        (
+            "capabilities = { keep = [], drop = [] }",
+            "5:16: container \"c\": capabilities: one of keep and drop",
+        ),
+        ("capabilities = 3", "5:16: 3 stands where \"all\", a list of names"),
+        ("network = 'none'", "5:11: container \"c\": network: \"none\" is unknown (\"host\", or"),
+        ("network = [{ type = 'macvlan' }]", "5:12: container \"c\": network: this macvlan has no link"),
+        (
+            "network = [{ type = 'veth' }]",
+            "5:21: container \"c\": network: type: interface type \"veth\" is unknown",
+        ),
+        (
+            "network = [{ type = 'empty', link = 'x' }]",
+            "5:37: container \"c\": network: link: an empty interface",
+        ),
+        (
+            "network = [{ type = 'empty', ipv4 = '10.0.0.1' }]",
+            "5:37: container \"c\": network: ipv4: address",
+        ),
+        (
+            "network = [{ type = 'empty', ipv4 = ['10.0.0.1/8', 'x/8'] }]",
+            "5:52: container \"c\": network: ipv4: \"x\"",
+        ),
+        (
+            "network = [{ type = 'empty', hwaddr = '1' }]",
+            "5:39: container \"c\": network: hwaddr: MAC address \"1\"",
+        ),
+        (
+            "network = [{ type = 'empty', name = 'a' }, { type = 'empty', name = 'a' }]",
+            "5:69: container \"c\": network: n",
+        ),
+        ("stop-signal = 'SIGFOO'", "5:15: container \"c\": stop-signal: signal \"SIGFOO\" is unknown"),
+        ("log-level = 'loud'", "5:13: container \"c\": log-level: log level \"loud\" is unknown"),
+        ("settings = ['lxc.tty=1']", "5:13: settings: has no effect without config"),
+    ] {
+        let error = error(with(line));
+        assert!(
+            error.strip_prefix("b/p:").unwrap().starts_with(message.trim_start_matches("b/p:")),
+            "{error}"
+        );
+    }
+}
+
+#[test]
+fn an_lxc_file_is_read_beside_the_profile_and_its_settings_after_it() {
+    let dir = std::env::temp_dir().join(format!("boardbox-toml-{}", std::process::id()));
+    std::fs::create_dir_all(&dir).unwrap();
+    let path = |name: &str| dir.join(name).into_os_string().into_string().unwrap();
+    std::fs::write(path("foo.conf"), "lxc.tty = 1\nlxc.cgroup.cpuset.cpus = 1\n").unwrap();
+    let read = |cpus: u32, lines: &str| {
+        let text = format!("[board]\nname='b'\ncpus={cpus}\n[[container]]\nconfig='foo.conf'\n{lines}");
+        std::fs::write(path("p.toml"), text).unwrap();
+        read(&path("p.toml")).map_err(|error| error.to_string().replace(&path(""), ""))
+    };
+    let foo = &read(2, "").unwrap().containers[0];
+    assert_eq!((foo.name.as_str(), foo.tty, foo.dev), ("foo", 1, Dev::Rootfs));
+    let foo = &read(2, "name='bar'\nsettings=['lxc.tty = 2', 'lxc.pts = 1']").unwrap().containers[0];
+    assert_eq!((foo.name.as_str(), foo.tty, foo.pts), ("bar", 2, true));
+    assert_eq!(
+        read(1, "").unwrap_err(),
+        "foo.conf:2:26: container \"foo\": cpuset.cpus: cpu list \"1\": there is no cpu 1 (the board has 1 cpus, numbered \
+         from 0)"
+    );
+    assert_eq!(
+        read(2, "settings=['lxc.tty = x']").unwrap_err(),
+        "p.toml:6:11: container \"foo\": lxc.tty: \"x\" is not a number 0..=32"
+    );
+    std::fs::remove_dir_all(&dir).unwrap();
+}
+
+/// The keys that the reader knows in each table, by its own word: what it answers to one it does not know.
+fn known() -> Vec<(&'static str, BTreeSet<String>)> {
+    let zzz = "zzzzzzzzzzzz";
+    let inside = |key: &str| with(&format!("{key} = {{ {zzz} = 1 }}"));
+    [
+        ("[board]", format!("[board]\n{zzz} = 1")),
+        ("[cgroup]", format!("[board]\nname = 'b'\n[cgroup]\n{zzz} = 1")),
+        ("[[bridge]]", format!("[board]\nname = 'b'\n[[bridge]]\n{zzz} = 1")),
+        ("[[container]]", with(&format!("{zzz} = 1"))),
+        ("mounts", with(&format!("mounts = [{{ {zzz} = 1 }}]"))),
+        ("cpuset", inside("cpuset")),
+        ("cpu", inside("cpu")),
+        ("memory", inside("memory")),
+        ("pids", inside("pids")),
+        ("devices", inside("devices")),
+        ("capabilities", inside("capabilities")),
+        ("[[container.network]]", with(&format!("[[container.network]]\n{zzz} = 1"))),
+    ]
+    .map(|(table, text)| {
+        let error = error(text);
+        let list = error.split_once("(known here: ").unwrap_or_else(|| panic!("{table}: {error}")).1;
+        (table, list.trim_end_matches(')').split(", ").map(str::to_string).collect())
+    })
+    .into()
+}
+
+#[test]
+fn the_readme_describes_every_key_and_no_other() {
+    let readme = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/boards/README.md")).unwrap();
+    let mut described: Vec<(String, BTreeSet<String>)> = Vec::new();
+    for line in readme.lines() {
+        if let Some(title) = line.strip_prefix('#') {
+            described.push((title.trim_matches(['#', ' ', '`']).to_string(), BTreeSet::new()));
+        } else if let Some(row) = line.strip_prefix("| `")
+            && let Some((key, _)) = row.split_once("` |")
+            && let Some(section) = described.last_mut()
+            && section.0 != "Board profiles"
+        {
+            assert_eq!(row.matches('|').count(), 5, "five columns: {line}");
+            assert!(section.1.insert(key.to_string()), "described twice: {line}");
+        }
+    }
+    described.retain(|section| !section.1.is_empty());
+    let known: Vec<(String, BTreeSet<String>)> =
+        known().into_iter().map(|(table, keys)| (table.to_string(), keys)).collect();
+    assert_eq!(described, known);
+}
