@@ -1,7 +1,7 @@
 //! What `up` does: hierarchies, then bridges.
 
 use super::host::Host;
-use super::{Planned, hierarchies};
+use super::{Planned, bridges, hierarchies};
 use crate::error::Result;
 use crate::profile::Board;
 
@@ -10,5 +10,6 @@ pub fn up(board: &Board, host: &Host) -> Result<Vec<Planned>> {
     let mut steps = Vec::new();
     let rules = board.containers.iter().flat_map(|container| &container.cgroup);
     hierarchies::plan(&board.cgroup, rules, host, &mut steps)?;
+    steps.append(&mut bridges::steps(&board.bridges, host)?);
     Ok(steps)
 }
