@@ -5,8 +5,13 @@ mod netns;
 use boardbox::sys::netlink::{Netlink, NewMacvlan, NicConfig};
 use netns::{Inside, in_own, sh};
 use nix::errno::Errno;
+use nix::sys::socket::{
+    AddressFamily, MsgFlags, NetlinkAddr, SockFlag, SockProtocol, SockType, getsockname, sendto, socket,
+    socketpair,
+};
 use std::io::BufRead;
 use std::net::{Ipv4Addr, Ipv6Addr};
+use std::os::fd::{AsFd, AsRawFd};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -381,4 +386,40 @@ fn many_links_are_all_listed() {
         assert_eq!(links.len(), sh("ip -o link").lines().count());
         assert!(links.iter().any(|link| link.name == "w59" && link.kind == "veth"));
     });
+}
+
+#[test]
+fn nobody_but_the_kernel_is_believed() {
+    in_own(|| {
+        let mut netlink = Netlink::open().unwrap();
+        netlink.links().unwrap();
+        // Root inside a container may write to the socket that the monitor keeps in its namespace: here, a refusal of
+        // the next request.
+        let port: NetlinkAddr = getsockname(netlink.as_fd().as_raw_fd()).unwrap();
+        let other =
+            socket(AddressFamily::Netlink, SockType::Raw, SockFlag::SOCK_CLOEXEC, SockProtocol::NetlinkRoute)
+                .unwrap();
+        let numbers = [36, u32::from(u16::MAX), 2, 0, (-libc::EPERM) as u32, 0, 0, 0, 0];
+        let mut refusal: Vec<u8> = numbers.iter().flat_map(|number| number.to_ne_bytes()).collect();
+        refusal[4..6].copy_from_slice(&(libc::NLMSG_ERROR as u16).to_ne_bytes());
+        refusal[6..8].fill(0);
+        for _ in 0..3 {
+            sendto(other.as_raw_fd(), &refusal, &port, MsgFlags::empty()).unwrap();
+        }
+        netlink.set_up(1, true).unwrap();
+        assert!(netlink.existing_link("lo").unwrap().up);
+    });
+}
+
+#[test]
+fn what_is_never_answered_ends() {
+    let (mute, _peer) =
+        socketpair(AddressFamily::Unix, SockType::Datagram, None, SockFlag::SOCK_CLOEXEC).unwrap();
+    let begin = Instant::now();
+    let error = Netlink::from_fd(mute).set_up(1, true).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "set interface 1 up: Connection timed out (the kernel did not answer within 5 s)"
+    );
+    assert!(begin.elapsed() < Duration::from_secs(8));
 }
