@@ -1,6 +1,7 @@
 //! A container's life: launch (the monitor before it monitors), init (the first process), monitor (the event loop),
 //! control (what is said to it), client (by whom).
 
+pub mod attach;
 pub mod client;
 pub mod console;
 pub mod control;

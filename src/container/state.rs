@@ -6,7 +6,6 @@ use crate::profile::value::ContainerName;
 use crate::sys::lock::Lock;
 use nix::errno::Errno;
 use std::fmt::Write;
-use std::path::Path;
 
 /// What a monitor tells other processes about its container, and the next command about what a killed one left.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -71,11 +70,10 @@ impl Claim {
         // The monitor before us removes its directory while it still holds the lock: start over when that happens.
         for _ in 0..100 {
             make_dir(RUN_DIR)?;
-            let was_there = Path::new(&dir).exists();
-            match make_dir(&dir) {
+            let was_there = match make_dir(&dir) {
                 Err(error) if error.is(Errno::ENOENT) => continue,
-                made => made?,
-            }
+                made => !made?,
+            };
             let path = format!("{dir}/lock");
             let lock = match Lock::of_file(&path) {
                 Ok(Some(lock)) => lock,
@@ -125,11 +123,11 @@ fn taken(name: &ContainerName) -> Error {
     }
 }
 
-/// A directory for root's eyes only; what exists stays.
-fn make_dir(path: &str) -> Result<()> {
+/// Makes a directory; false when it is there already.
+fn make_dir(path: &str) -> Result<bool> {
     use std::os::unix::fs::DirBuilderExt;
     match std::fs::DirBuilder::new().mode(0o755).create(path) {
-        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(false),
         Err(error) => {
             let error = Error::io(format!("make directory {path}"), &error);
             Err(if error.is(Errno::EROFS) || (error.is(Errno::ENOENT) && path == RUN_DIR) {
@@ -140,7 +138,7 @@ fn make_dir(path: &str) -> Result<()> {
                 error
             })
         }
-        Ok(()) => Ok(()),
+        Ok(()) => Ok(true),
     }
 }
 

@@ -180,11 +180,31 @@ pub fn enter_namespace(namespace: BorrowedFd<'_>, kind: CloneFlags, name: &str) 
     })
 }
 
-/// The release of the running kernel as major and minor number.
+/// The release of the running kernel as major and minor number. By uname(2): there may be no /proc inside.
 pub fn kernel_release() -> (u32, u32) {
-    let release = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
-    let mut numbers = release.split(|c: char| !c.is_ascii_digit()).map(|number| number.parse().unwrap_or(0));
-    (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0))
+    // SAFETY: utsname is arrays of characters, for which all zero is a valid value.
+    let mut names: libc::utsname = unsafe { std::mem::zeroed() };
+    // SAFETY: `names` is a utsname to fill in.
+    if unsafe { libc::uname(&raw mut names) } != 0 {
+        return (0, 0);
+    }
+    let mut numbers = [0u32; 2];
+    let mut at = 0;
+    for character in names.release {
+        match (character as u8, numbers.get_mut(at)) {
+            (digit @ b'0'..=b'9', Some(number)) => {
+                *number = number.saturating_mul(10) + u32::from(digit - b'0')
+            }
+            (b'.', Some(_)) => at += 1,
+            _ => break,
+        }
+    }
+    (numbers[0], numbers[1])
+}
+
+/// Enters the namespaces of `unshare` that are new to this process.
+pub fn unshare(namespaces: CloneFlags) -> Result<()> {
+    nix::sched::unshare(namespaces).map_err(|errno| Error::sys("unshare namespaces", errno))
 }
 
 /// Marks every descriptor from `first` up to be closed on exec: what the caller had open is none of the container's.
@@ -275,5 +295,21 @@ pub fn exec(command: &[String], environment: &[String], path: &str) -> Error {
         Errno::ENOEXEC => error.hint("no executable of this architecture, or a script without #!"),
         Errno::EACCES => error.hint("is it executable, and its mount not noexec?"),
         _ => error,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_kernel_is_newer_than_the_first_one_supported() {
+        assert!(kernel_release() >= (3, 2), "{} {}", kernel_release().0, kernel_release().1);
+    }
+
+    #[test]
+    fn a_status_becomes_a_shells_exit_code() {
+        assert_eq!((exit_code(0x0300), ending_signal(0x0300)), (3, None));
+        assert_eq!((exit_code(9), ending_signal(9)), (137, Some(9)));
     }
 }

@@ -97,6 +97,22 @@ impl Image {
     }
 }
 
+/// Makes sure that this process runs from memory: does nothing if it does already, otherwise it executes itself anew
+/// with the same arguments and environment, and does not return.
+pub fn run_from_memory() -> Result<()> {
+    let is_copy = std::fs::read_link("/proc/self/exe")
+        .is_ok_and(|path| path.to_str().is_some_and(|path| path.ends_with(" (deleted)")));
+    if is_copy {
+        return Ok(());
+    }
+    let arguments: Vec<String> =
+        std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect();
+    let environment: Vec<String> = std::env::vars_os()
+        .map(|(name, value)| format!("{}={}", name.to_string_lossy(), value.to_string_lossy()))
+        .collect();
+    Err(Image::make()?.exec(&arguments, &environment))
+}
+
 fn memfd() -> nix::Result<OwnedFd> {
     let flags = libc::MFD_CLOEXEC | libc::MFD_ALLOW_SEALING;
     // SAFETY: the name is NUL-terminated.
