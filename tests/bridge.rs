@@ -138,19 +138,38 @@ fn a_failed_step_is_named_and_not_noted() {
     });
 }
 
-/// What the pinned address is for: board and container hear each other over br0, whose port's own switch is no help.
+/// What the pinned address is for: board and container hear each other over br0, by way of the reflecting switch.
+fn board_and_container_reach_each_other(bridge: &Bridge) {
+    // The switch is the wire's other end: it sends back what comes in.
+    sh("ip link add switch type bridge; ip link set switch up; ip link set wire master switch; ip link set wire up
+        ip link set wire type bridge_slave hairpin on");
+    let mut undo = Vec::new();
+    let before = state();
+    up(bridge, &mut undo);
+    assert_eq!(plan(bridge), []);
+    let inside = Inside::new();
+    sh(&format!("ip link add bb1n0 link br0 netns {} type macvlan mode vepa", inside.pid()));
+    inside.sh("ip link set bb1n0 up; ip addr add 192.168.0.23/24 dev bb1n0");
+    assert!(succeeds("busybox ping -c 1 -W 5 192.168.0.23"));
+    assert!(inside.run(|| succeeds("busybox ping -c 1 -W 5 192.168.0.1")));
+    inside.sh("ip link del bb1n0");
+    assert!(undo_all(&mut undo).is_empty());
+    assert_eq!(state(), before);
+}
+
 #[test]
 fn a_macvlan_on_br0_and_the_board_reach_each_other() {
     in_own(|| {
         uplink();
-        up(&br0(&["uplink"]), &mut Vec::new());
-        sh("ip link set wire up");
-        let inside = Inside::new();
-        sh(&format!("ip link add bb1n0 link br0 netns {} type macvlan mode vepa", inside.pid()));
-        inside.sh("ip link set bb1n0 up; ip addr add 192.168.0.23/24 dev bb1n0");
-        // The wire's other end reflects: the bridge it is a port of sends back what comes in.
-        sh("ip link add switch type bridge; ip link set switch up; ip link set wire master switch
-            ip link set wire type bridge_slave hairpin on");
-        assert!(succeeds("busybox ping -c 1 -W 5 192.168.0.23"));
+        board_and_container_reach_each_other(&br0(&["uplink"]));
+    });
+}
+
+#[test]
+fn an_address_of_br0s_own_does_not_cut_them_off() {
+    in_own(|| {
+        uplink();
+        let hwaddr = "02:00:00:00:00:99".parse().ok();
+        board_and_container_reach_each_other(&Bridge { hwaddr, ..br0(&["uplink"]) });
     });
 }

@@ -6,6 +6,7 @@ use crate::plan::Step;
 use crate::plan::host::HostLink;
 use crate::profile::value::{IfName, Mac};
 use crate::sys::netlink::{Link, Netlink};
+use nix::errno::Errno;
 use std::net::{IpAddr, Ipv4Addr};
 
 /// The host's network interfaces.
@@ -68,13 +69,14 @@ pub fn undo(undo: &Undo) -> Result<()> {
     else {
         return Err(Error::host("is no step of a bridge").tried(undo.to_string()));
     };
-    let Some(index) = netlink.index(link.as_str())? else { return Ok(()) };
+    let Some(link) = netlink.link(link.as_str())? else { return Ok(()) };
+    let index = link.index;
     let done = match undo {
         Undo::DeleteLink { .. } => netlink.delete_link(index),
         Undo::ReleasePort { .. } => netlink.set_master(index, None),
         Undo::RemoveAddress { address, prefix, .. } => netlink.delete_address(index, *address, *prefix),
         Undo::RestoreMtu { mtu, .. } => netlink.set_mtu(index, *mtu),
-        Undo::RestoreMac { mac, .. } => netlink.set_address(index, mac.0),
+        Undo::RestoreMac { mac, .. } => set_mac(netlink, &link, mac.0),
         _ => netlink.set_up(index, false),
     };
     done.map_err(|error| named(error, undo.to_string()))
@@ -119,20 +121,49 @@ fn pin(
     mac: Option<Mac>,
     journal: &mut dyn Journal,
 ) -> Result<()> {
-    let link = find(netlink, bridge)?;
     let wanted = match (mac, port) {
-        (Some(mac), _) => Some(mac.0),
+        (Some(mac), Some(port)) => {
+            let link = find(netlink, port)?;
+            if link.mac != Some(mac.0) {
+                replace_mac(netlink, port, &link, mac.0, journal)?;
+            }
+            Some(mac.0)
+        }
+        (Some(mac), None) => Some(mac.0),
         (None, Some(port)) => find(netlink, port)?.mac,
         (None, None) => None,
     };
     let wanted = wanted.ok_or_else(|| Error::host("the port has no Ethernet address"))?;
-    match link.mac {
-        Some(had) if had != wanted => {
-            let undo = Undo::RestoreMac { link: bridge.clone(), mac: Mac(had) };
-            noted(journal, undo, || netlink.set_address(link.index, wanted))
-        }
+    let link = find(netlink, bridge)?;
+    if link.mac == Some(wanted) {
         // Set even though it is the same: from now on it does not change with the ports.
-        _ => netlink.set_address(link.index, wanted),
+        return netlink.set_address(link.index, wanted);
+    }
+    replace_mac(netlink, bridge, &link, wanted, journal)
+}
+
+fn replace_mac(
+    netlink: &mut Netlink,
+    name: &IfName,
+    link: &Link,
+    mac: [u8; 6],
+    journal: &mut dyn Journal,
+) -> Result<()> {
+    let had = link.mac.ok_or_else(|| Error::host(format!("{name} has no Ethernet address")))?;
+    let undo = Undo::RestoreMac { link: name.clone(), mac: Mac(had) };
+    noted(journal, undo, || set_mac(netlink, link, mac))
+}
+
+fn set_mac(netlink: &mut Netlink, link: &Link, mac: [u8; 6]) -> Result<()> {
+    match netlink.set_address(link.index, mac) {
+        // Many drivers, and all of the older ones, change it only while the interface is down.
+        Err(error) if error.is(Errno::EBUSY) && link.up => {
+            netlink.set_up(link.index, false)?;
+            let done = netlink.set_address(link.index, mac);
+            netlink.set_up(link.index, true)?;
+            done
+        }
+        done => done,
     }
 }
 

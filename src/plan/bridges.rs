@@ -122,17 +122,24 @@ fn port(
 /// set before the first port came, cuts macvlans on the bridge off from the board (tried).
 fn pin(bridge: &Bridge, existing: Option<&HostLink>, host: &Host, push: &mut dyn FnMut(Step)) {
     let current = existing.and_then(|link| link.mac);
-    let comes =
-        bridge.ports.iter().any(|port| !host.link(port.as_str()).is_some_and(|link| is_port(link, existing)));
+    let ports = || bridge.ports.iter().filter_map(|port| host.link(port.as_str()));
+    let comes = ports().any(|link| !is_port(link, existing));
     let had_ports = existing.is_some_and(|bridge| host.links.iter().any(|link| is_port(link, Some(bridge))));
-    let (port, mac) = match (bridge.hwaddr, bridge.ports.first()) {
-        (Some(mac), _) if existing.is_none() || comes || current != Some(mac) => (None, Some(mac)),
+    let first = bridge.ports.first();
+    let (port, mac) = match bridge.hwaddr {
+        Some(mac) => {
+            let has_it = ports().any(|link| link.mac == Some(mac));
+            if current == Some(mac) && !comes && (has_it || first.is_none()) {
+                return;
+            }
+            (first.filter(|_| !has_it), Some(mac))
+        }
+        None if !comes => return,
         // A bridge that works already keeps its address, whatever ports are added.
-        (None, Some(_)) if comes && had_ports => (None, current),
-        (None, Some(port)) if comes => (Some(port.clone()), None),
-        _ => return,
+        None if had_ports => (None, current),
+        None => (first, None),
     };
-    push(Step::PinBridgeAddress { bridge: bridge.name.clone(), port, mac });
+    push(Step::PinBridgeAddress { bridge: bridge.name.clone(), port: port.cloned(), mac });
 }
 
 fn missing(host: &Host) -> Error {
@@ -206,7 +213,7 @@ mod tests {
     fn what_is_true_is_not_planned() {
         let mut br0 = link(5, "br0", "bridge", None);
         br0.addresses = vec![("192.168.0.1".parse().unwrap(), 24), ("fe80::1".parse().unwrap(), 64)];
-        let mut eth0 = link(2, "eth0", "", Some(5));
+        let mut eth0 = HostLink { mac: br0.mac, ..link(2, "eth0", "", Some(5)) };
         let wanted = [Bridge {
             ipv4: vec!["192.168.0.1/24".parse().unwrap()],
             mtu: Some(1500),
@@ -239,6 +246,27 @@ mod tests {
         );
         let eth1 = link(3, "eth1", "", None);
         assert!(plan(&wanted, &host(&[br0, eth0, eth1])).ends_with("br0 to that of port eth0"));
+    }
+
+    #[test]
+    fn an_address_of_its_own_is_a_ports_too() {
+        let wanted = [Bridge { hwaddr: "02:00:00:00:00:99".parse().ok(), ..bridge(&["eth0", "eth1"]) }];
+        let (eth0, mut eth1) = (link(2, "eth0", "", None), link(3, "eth1", "", None));
+        let words = plan(&wanted, &host(&[eth0.clone(), eth1.clone()]));
+        assert!(
+            words.contains("; set address of bridge br0 and of port eth0 to 02:00:00:00:00:99; set"),
+            "{words}"
+        );
+        eth1.mac = wanted[0].hwaddr;
+        let words = plan(&wanted, &host(&[eth0.clone(), eth1]));
+        assert!(words.contains("; set address of bridge br0 to 02:00:00:00:00:99; set"), "{words}");
+        // Set by hand, as one must not: no port has it.
+        let br0 = HostLink { mac: wanted[0].hwaddr, ..link(5, "br0", "bridge", None) };
+        let eth1 = link(3, "eth1", "", Some(5));
+        assert_eq!(
+            plan(&wanted, &host(&[link(2, "eth0", "", Some(5)), eth1, br0])),
+            "set address of bridge br0 and of port eth0 to 02:00:00:00:00:99"
+        );
     }
 
     #[test]

@@ -42,7 +42,7 @@ pub enum Step {
     MakeBridge { bridge: IfName },
     /// The port gets the bridge as its master, and is set up.
     EnslavePort { bridge: IfName, port: IfName },
-    /// The bridge's address, set explicitly: that pins it. `None` takes the port's.
+    /// The bridge's address, set explicitly: that pins it. Without `mac` it is the port's; with both, the port gets it too.
     PinBridgeAddress { bridge: IfName, port: Option<IfName>, mac: Option<Mac> },
     /// The link's mtu.
     SetMtu { link: IfName, mtu: u32 },
@@ -150,6 +150,9 @@ impl fmt::Display for Step {
             }
             Step::MakeBridge { bridge } => write!(f, "make bridge {bridge}"),
             Step::EnslavePort { bridge, port } => write!(f, "enslave port {port} to bridge {bridge}"),
+            Step::PinBridgeAddress { bridge, mac: Some(mac), port: Some(port) } => {
+                write!(f, "set address of bridge {bridge} and of port {port} to {mac}")
+            }
             Step::PinBridgeAddress { bridge, mac: Some(mac), .. } => {
                 write!(f, "set address of bridge {bridge} to {mac}")
             }

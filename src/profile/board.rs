@@ -81,7 +81,8 @@ pub struct Bridge {
     pub name: IfName,
     /// `ports`: host interfaces to enslave, in order. The first one's MAC becomes br0's, pinned.
     pub ports: Vec<IfName>,
-    /// `hwaddr`: a MAC other than the first port's.
+    /// `hwaddr`: a MAC other than the first port's, which gets it too: a bridge's address that no port has cuts macvlans
+    /// on it off from the board.
     pub hwaddr: Option<Mac>,
     /// `mtu` in bytes, 68..=65535.
     pub mtu: Option<u32>,
