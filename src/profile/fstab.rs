@@ -1,6 +1,7 @@
 //! fstab lines: `lxc.mount.entry`, and the file that `lxc.mount` names.
 
 use super::container::{CreateTarget, Mount, MountFlags};
+use super::text::escaped;
 use crate::error::{Error, Origin, Result};
 use std::rc::Rc;
 
@@ -162,17 +163,20 @@ pub fn refuse_lost_blank(line: &str, prefixes: &[&str]) -> Result<()> {
     if !shifted {
         return Ok(());
     }
-    let error = Error::config(format!("\"{}\": a blank is missing", line.escape_default()));
+    let entry = |text: &str| escaped(text, 1000);
+    let error = Error::config(format!("\"{}\": a blank is missing", entry(line)));
     for prefix in
         prefixes.iter().map(|prefix| prefix.trim_end_matches('/')).filter(|prefix| !prefix.is_empty())
     {
         if let Some((before, after)) = source.split_once(prefix).filter(|parts| !parts.0.is_empty())
             && let Some(rest) = line.trim_start().strip_prefix(source)
         {
-            return Err(error.hint(format!("probably meant: {before} {prefix}{after}{rest}")));
+            return Err(
+                error.hint(format!("probably meant: {}", entry(&format!("{before} {prefix}{after}{rest}"))))
+            );
         }
     }
-    Err(error.hint(format!("\"{}\" stands where the file system type belongs", fstype.escape_default())))
+    Err(error.hint(format!("\"{}\" stands where the file system type belongs", entry(fstype))))
 }
 
 /// A whole fstab file's entries; `#` starts a comment line.

@@ -13,3 +13,6 @@ pub mod value;
 
 pub use board::{Board, Bridge, CgroupSetup, Layout};
 pub use container::Container;
+
+#[cfg(test)]
+mod mutations;

@@ -41,14 +41,19 @@ pub fn column(before: &[u8]) -> u32 {
 
 /// Text of the user's for a message: control characters escaped, cut at 120 characters.
 pub fn shown(text: &str) -> String {
+    escaped(text, 120)
+}
+
+/// The same with a bound of the caller's.
+pub fn escaped(text: &str, most: usize) -> String {
     let mut short = String::new();
-    for letter in text.chars().take(120) {
+    for letter in text.chars().take(most) {
         match letter {
             '\'' | '"' | '\\' => short.push(letter),
             _ => short.extend(letter.escape_debug()),
         }
     }
-    if text.chars().nth(120).is_some() {
+    if text.chars().nth(most).is_some() {
         short.push('…');
     }
     short
