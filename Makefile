@@ -1,12 +1,13 @@
 # make         static release files for powerpc (e500mc), aarch64 and x86_64 in dist/, with their sizes
 # make test    formatting, lints, unit tests here and under qemu-user for the boards' architectures, integration tests
+# make bench   a start's cost beside a plain C program's, bubblewrap's, LXC's, crun's and runc's (root)
 # make setup   what both need on a Debian machine with rustup (they call it themselves; root where packages are missing)
 #
 # dist/boardbox-ARCH alone is a target, too. CARGO_TARGET_DIR is respected.
 architectures := powerpc aarch64 x86_64
 files := $(architectures:%=dist/boardbox-%)
 
-.PHONY: all setup test clean FORCE
+.PHONY: all setup test bench clean FORCE
 # cargo is parallel by itself, and two of them at once wait for each other's lock.
 .NOTPARALLEL:
 
@@ -22,6 +23,10 @@ setup:
 
 test: setup
 	@scripts/test
+
+bench: all
+	@scripts/setup bench
+	@benches/run
 
 clean:
 	cargo clean
