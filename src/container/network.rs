@@ -129,7 +129,7 @@ impl Uplink {
     }
 
     fn stable_mac(&self, container: &ContainerName, number: usize) -> [u8; 6] {
-        crate::plan::mac::stable(self.link.permanent.or(self.link.mac), container.as_str(), number)
+        crate::plan::mac::stable(self.link.lasting_mac(), container.as_str(), number)
     }
 }
 
