@@ -93,10 +93,11 @@ impl Nics {
 
     /// Deletes them: the namespace itself dies late, and until then its MACs are in use on the uplink.
     pub fn delete(&mut self) {
-        while let Some(index) = self.indices.pop() {
-            if let Err(error) = self.inside.delete_link(index) {
-                log::debug!("delete NIC {index} of the container: {error}");
-            }
+        if self.indices.is_empty() {
+            return;
+        }
+        if let Err(error) = self.inside.delete_links(&self.indices) {
+            log::warn!("the container's NICs: {error}");
         }
     }
 }

@@ -57,6 +57,9 @@ pub struct NewMacvlan<'a> {
     pub pid: i32,
 }
 
+/// The group that links are put into to be deleted together: a number that nobody else will have chosen.
+const DELETION_GROUP: u32 = 0xbb0b_0b00;
+
 /// `struct ifinfomsg`: of any family and type.
 pub(super) fn fixed(index: u32, flags: u32, change: u32) -> [u8; FIXED] {
     let mut bytes = [0; FIXED];
@@ -295,6 +298,24 @@ impl Netlink {
                 Err(failure.error(format!("delete interface {index}")))
             }
             _ => Ok(()),
+        }
+    }
+
+    /// Deletes several links as one: each deletion of its own waits for a grace period of the kernel's, 10 to 30 ms, a
+    /// group of them for one (kernels from 4.1; before, one by one). Does not allocate.
+    pub fn delete_links(&mut self, indices: &[u32]) -> Result<()> {
+        for &index in indices {
+            // Renamed, regrouped or gone by now: what is not in the group is deleted below.
+            let _ = self.set(index, |batch| batch.number(libc::IFLA_GROUP, DELETION_GROUP));
+        }
+        let together = self.change(|batch, sequence| {
+            batch.begin(libc::RTM_DELLINK, CHANGE, sequence, &fixed(0, 0, 0));
+            batch.number(libc::IFLA_GROUP, DELETION_GROUP);
+            batch.end();
+        });
+        match together {
+            Ok(()) => Ok(()),
+            Err(_) => indices.iter().try_for_each(|&index| self.delete_link(index)),
         }
     }
 
