@@ -3,7 +3,8 @@
 use super::record::Record;
 use super::{host, perform, run};
 use crate::error::{Error, Kind, Result};
-use crate::plan::{self, Planned, Step};
+use crate::plan::host::Controller;
+use crate::plan::{self, Host, Planned, Step};
 use crate::profile::Board;
 use crate::sys::lock::Lock;
 use std::time::Duration;
@@ -23,7 +24,7 @@ pub fn up(board: &Board, progress: &mut dyn FnMut(usize, usize, &Step)) -> Resul
 
 fn up_locked(board: &Board, progress: &mut dyn FnMut(usize, usize, &Step)) -> Result<Vec<Planned>> {
     let _lock = lock()?;
-    let host = host::read(!board.bridges.is_empty())?;
+    let host = settled(!board.bridges.is_empty())?;
     let steps = plan::board::up(board, &host)?;
     let mut record = Record::load()?;
     let before = record.len();
@@ -37,6 +38,26 @@ fn up_locked(board: &Board, progress: &mut dyn FnMut(usize, usize, &Step)) -> Re
         }
     }
     Ok(steps)
+}
+
+/// The host, once controllers that were mounted together and have just been unmounted are let go: the kernel takes some
+/// 30 ms for that, and until then they could only be mounted together again.
+fn settled(links: bool) -> Result<Host> {
+    for _ in 0..20 {
+        let host = host::read(links)?;
+        if !host.controllers.iter().any(|controller| together_unseen(controller, &host)) {
+            return Ok(host);
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    host::read(links)
+}
+
+fn together_unseen(controller: &Controller, host: &Host) -> bool {
+    let together = |other: &&Controller| other.hierarchy == controller.hierarchy;
+    controller.hierarchy != 0
+        && host.hierarchy(&controller.name).is_none()
+        && host.controllers.iter().filter(together).count() > 1
 }
 
 /// Takes back what `up` made, the last first, and nothing else. What can not be taken back stays in the record for the

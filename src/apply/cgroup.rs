@@ -15,10 +15,7 @@ pub fn make(controllers: &[String], root: &str, path: &str, journal: &mut dyn Jo
     let mut attempts = ATTEMPTS;
     loop {
         match make_once(root, path, cpuset) {
-            // The last container to end takes the boardbox directory along, also while this one is on its way into it.
-            Err(error) if attempts > 0 && (error.is(Errno::ENOENT) || error.is(Errno::ENODEV)) => {
-                attempts -= 1
-            }
+            Err(error) if attempts > 0 && removed_meanwhile(&error, cpuset) => attempts -= 1,
             Err(error) if error.kind == Kind::Taken => {
                 // Not ours to remove.
                 journal.forget();
@@ -33,6 +30,12 @@ pub fn make(controllers: &[String], root: &str, path: &str, journal: &mut dyn Jo
             other => return other,
         }
     }
+}
+
+/// The last container to end takes the boardbox directory along, also while this one is on its way into it; EACCES is a
+/// cpuset in one that yet another start has just made anew and not filled so far.
+fn removed_meanwhile(error: &Error, cpuset: bool) -> bool {
+    error.is(Errno::ENOENT) || error.is(Errno::ENODEV) || (cpuset && error.is(Errno::EACCES))
 }
 
 fn make_once(root: &str, path: &str, cpuset: bool) -> Result<()> {

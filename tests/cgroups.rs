@@ -1,0 +1,178 @@
+//! A container's cgroup against the kernel's own v1 hierarchies: only directories of these tests' own names.
+
+use boardbox::apply::{Undo, host, perform, undo_all};
+use boardbox::error::{Error, Kind, Origin};
+use boardbox::plan::{Host, Place, Planned, Step};
+use std::fs;
+use std::process::{Child, Command};
+use std::time::Duration;
+
+/// The mount point of a v1 hierarchy of this machine, if it has one.
+fn root(controller: &str) -> Option<(Host, String)> {
+    let host = host::read(false).unwrap();
+    let found = host.hierarchy(controller).filter(|hierarchy| !hierarchy.read_only);
+    let Some(root) = found.map(|hierarchy| hierarchy.mountpoint.clone()) else {
+        println!("skipped: {controller} is not mounted here");
+        return None;
+    };
+    if fs::metadata(format!("{root}/tasks")).is_err() {
+        println!("skipped: {controller} is not on v1 here");
+        return None;
+    }
+    Some((host, root))
+}
+
+fn done(step: Step, undo: &mut Vec<Undo>) -> Result<(), Error> {
+    perform(&Planned { place: Place::Host, step, origin: Origin::default() }, undo)
+}
+
+fn make(controller: &str, root: &str, name: &str, undo: &mut Vec<Undo>) -> Result<String, Error> {
+    let path = format!("boardbox/{name}-{}", std::process::id());
+    let dir = format!("{root}/{path}");
+    done(Step::MakeCgroup { controllers: vec![controller.into()], root: root.into(), path }, undo)
+        .map(|()| dir)
+}
+
+fn write(dir: &str, file: &str, value: &str) -> Result<(), Error> {
+    done(Step::WriteCgroup { dir: dir.into(), file: file.into(), value: value.into() }, &mut Vec::new())
+}
+
+fn value(dir: &str, file: &str) -> String {
+    fs::read_to_string(format!("{dir}/{file}")).unwrap().trim_end().to_owned()
+}
+
+fn sleeper(dir: &str) -> Child {
+    let child = Command::new("sleep").arg("600").spawn().unwrap();
+    fs::write(format!("{dir}/tasks"), child.id().to_string()).unwrap();
+    child
+}
+
+#[test]
+fn a_cpuset_is_filled_so_that_a_task_can_enter_and_taken_back_when_it_is_empty() {
+    let Some((_, root)) = root("cpuset") else { return };
+    let mut undo = Vec::new();
+    let dir = make("cpuset", &root, "fill", &mut undo).unwrap();
+    for file in ["cpuset.cpus", "cpuset.mems"] {
+        assert_eq!(value(&dir, file), value(&root, file));
+        assert_eq!(value(&format!("{root}/boardbox"), file), value(&root, file));
+    }
+    assert_eq!(undo.len(), 1);
+    write(&dir, "cpuset.cpus", "0").unwrap();
+    // Made again while it is empty: what a killed run left serves again, as it is.
+    make("cpuset", &root, "fill", &mut Vec::new()).unwrap();
+    assert_eq!(value(&dir, "cpuset.cpus"), "0");
+
+    let mut child = sleeper(&dir);
+    let taken = make("cpuset", &root, "fill", &mut undo).unwrap_err();
+    assert_eq!(taken.kind, Kind::Taken);
+    assert!(
+        taken.to_string().contains("processes are in it already (a container of this name runs"),
+        "{taken}"
+    );
+    assert_eq!(undo.len(), 1, "somebody else's cgroup is not ours to remove");
+
+    // A cgroup in it, and a task that goes a little later: both are waited for.
+    fs::create_dir_all(format!("{dir}/a/b")).unwrap();
+    fs::create_dir(format!("{dir}/c")).unwrap();
+    let end = std::thread::spawn(move || {
+        std::thread::sleep(Duration::from_millis(200));
+        child.kill().unwrap();
+        child.wait().unwrap();
+    });
+    let errors = undo_all(&mut undo);
+    end.join().unwrap();
+    assert!(errors.is_empty(), "{}", errors[0]);
+    assert!(fs::metadata(&dir).is_err());
+}
+
+#[test]
+fn a_cgroup_with_a_task_is_not_removed_and_the_error_says_why() {
+    let Some((_, root)) = root("cpu") else { return };
+    let mut undo = Vec::new();
+    let dir = make("cpu", &root, "busy", &mut undo).unwrap();
+    let mut child = sleeper(&dir);
+    let errors = undo_all(&mut undo.clone());
+    assert_eq!(
+        errors[0].to_string(),
+        format!("remove cgroup {dir}: Device or resource busy (it still holds processes)")
+    );
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(undo_all(&mut undo).is_empty());
+    assert!(undo_all(&mut vec![Undo::RemoveCgroup { dir }]).is_empty(), "gone already is no error");
+}
+
+#[test]
+fn settings_are_written_and_refusals_say_what_to_do() {
+    let Some((_, root)) = root("cpu") else { return };
+    let mut undo = Vec::new();
+    let dir = make("cpu", &root, "shares", &mut undo).unwrap();
+    write(&dir, "cpu.shares", "1234").unwrap();
+    assert_eq!(value(&dir, "cpu.shares"), "1234");
+    let error = |file: &str, value: &str| write(&dir, file, value).unwrap_err().to_string();
+    assert_eq!(
+        error("cpu.shares", "x"),
+        format!("write \"x\" to {dir}/cpu.shares: Invalid argument (cpu.shares does not take this value)")
+    );
+    assert_eq!(
+        error("cpu.share", "1"),
+        format!(
+            "write \"1\" to {dir}/cpu.share: No such file or directory (the kernel's controller \"cpu\" has no such file)"
+        )
+    );
+    assert!(undo_all(&mut undo).is_empty());
+    let gone = write(&dir, "cpu.shares", "1").unwrap_err();
+    assert!(gone.hint.is_empty(), "{gone}");
+}
+
+#[test]
+fn a_cpuset_that_does_not_fit_names_the_cpus_there_are() {
+    let Some((_, root)) = root("cpuset") else { return };
+    let mut undo = Vec::new();
+    let dir = make("cpuset", &root, "cpus", &mut undo).unwrap();
+    let (cpus, mems) = (value(&root, "cpuset.cpus"), value(&root, "cpuset.mems"));
+    for (bad, which, there) in [("1000", "cpus", &cpus), ("x", "cpus", &cpus), ("63", "mems", &mems)] {
+        let error = write(&dir, &format!("cpuset.{which}"), bad).unwrap_err().to_string();
+        assert!(error.contains(&format!("that the cgroup above has: {there}")), "{error}");
+    }
+    let mut child = sleeper(&dir);
+    let emptied = write(&dir, "cpuset.cpus", "").unwrap_err().to_string();
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(emptied.contains("(a cpuset in use can not be emptied)"), "{emptied}");
+    assert!(undo_all(&mut undo).is_empty());
+}
+
+#[test]
+fn device_rules_are_written_one_by_one() {
+    let Some((_, root)) = root("devices") else { return };
+    let mut undo = Vec::new();
+    let dir = make("devices", &root, "rules", &mut undo).unwrap();
+    write(&dir, "devices.deny", "a").unwrap();
+    write(&dir, "devices.allow", "c 1:3 rw").unwrap();
+    write(&dir, "devices.allow", "b 8:0 rw").unwrap();
+    assert_eq!(value(&dir, "devices.list"), "c 1:3 rw\nb 8:0 rw");
+    let error = write(&dir, "devices.allow", "z 1:3 rw").unwrap_err().to_string();
+    assert!(error.ends_with("(\"a\", or type, major:minor and access, as in \"c 1:3 rwm\")"), "{error}");
+    assert!(undo_all(&mut undo).is_empty());
+}
+
+/// The last container to end removes the directory that another one is just making its own in.
+#[test]
+fn starts_and_ends_of_many_do_not_get_in_each_others_way() {
+    let Some((_, root)) = root("cpuset") else { return };
+    std::thread::scope(|scope| {
+        for thread in 0..4 {
+            let root = &root;
+            scope.spawn(move || {
+                for _ in 0..300 {
+                    let mut undo = Vec::new();
+                    let dir = make("cpuset", root, &format!("many{thread}"), &mut undo);
+                    let dir = dir.unwrap_or_else(|error| panic!("{error}"));
+                    assert_eq!(value(&dir, "cpuset.cpus"), value(root, "cpuset.cpus"));
+                    assert!(undo_all(&mut undo).is_empty());
+                }
+            });
+        }
+    });
+}
