@@ -24,11 +24,12 @@ pub struct Console {
     terminal: Option<Terminal>,
 }
 
-/// The caller's terminal, in the foreground.
+/// The caller's terminal, in the foreground; or its output alone, where that is no terminal.
 struct Terminal {
     stdin: Stdin,
     stdout: Stdout,
-    _raw: RawMode,
+    /// `None`: nothing is read from the caller.
+    raw: Option<RawMode>,
     /// Typed, but not taken yet.
     typed: heapless::Vec<u8, CHUNK>,
     stalled: bool,
@@ -56,22 +57,25 @@ impl Console {
         let stdin = std::io::stdin();
         pty::copy_window_size(stdin.as_fd(), self.master.as_fd());
         let raw = RawMode::set(stdin.as_fd())?;
-        let stdout = std::io::stdout();
-        self.terminal = Some(Terminal {
-            stdin,
-            stdout,
-            _raw: raw,
-            typed: heapless::Vec::new(),
-            stalled: false,
-            open: true,
-        });
+        self.join(Some(raw));
         Ok(())
+    }
+
+    /// Shows the caller what is written to it: an init writes to /dev/console, wherever its standard output goes.
+    pub fn show(&mut self) {
+        self.join(None);
+    }
+
+    fn join(&mut self, raw: Option<RawMode>) {
+        let (stdin, stdout) = (std::io::stdin(), std::io::stdout());
+        self.terminal =
+            Some(Terminal { stdin, stdout, raw, typed: heapless::Vec::new(), stalled: false, open: true });
     }
 
     /// Adds what there is to watch.
     pub fn watch(&self, events: &Events, master: u64, stdin: u64) -> Result<()> {
         events.add(self.master.as_fd(), master)?;
-        if let Some(terminal) = &self.terminal {
+        if let Some(terminal) = self.terminal.as_ref().filter(|terminal| terminal.raw.is_some()) {
             events.add(terminal.stdin.as_fd(), stdin)?;
         }
         Ok(())

@@ -260,8 +260,10 @@ impl<'a> Life<'a> {
             _ => None,
         };
         let mut console = Console::new(pty, log)?;
-        if !self.options.detach && pty::is_terminal(std::io::stdin().as_fd()) {
-            console.attach()?;
+        match (self.options.detach, pty::is_terminal(std::io::stdin().as_fd())) {
+            (true, _) => {}
+            (false, true) => console.attach()?,
+            (false, false) => console.show(),
         }
         Ok(Some(console))
     }
