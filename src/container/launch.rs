@@ -159,7 +159,9 @@ impl<'a> Life<'a> {
         }
         // Before anybody is told that it has stopped: a start that follows at once finds its MACs and names free.
         if let Some(mut nics) = self.nics.take() {
-            nics.delete();
+            // In the foreground somebody waits for this very process; in the background nothing of it may be left when
+            // the container is said to have stopped.
+            nics.delete(!self.options.detach);
         }
         for error in undo_all(&mut self.undo) {
             log::error!("{error}");

@@ -91,12 +91,17 @@ impl Nics {
         }
     }
 
-    /// Deletes them: the namespace itself dies late, and until then its MACs are in use on the uplink.
-    pub fn delete(&mut self) {
+    /// Deletes them: the namespace itself dies late, and until then its MACs are in use on the uplink. With `ahead`, the
+    /// kernel's last word on it is not waited for.
+    pub fn delete(&mut self, ahead: bool) {
         if self.indices.is_empty() {
             return;
         }
-        if let Err(error) = self.inside.delete_links(&self.indices) {
+        let deleted = match ahead {
+            true => self.inside.delete_links_ahead(&self.indices),
+            false => self.inside.delete_links(&self.indices),
+        };
+        if let Err(error) = deleted {
             log::warn!("the container's NICs: {error}");
         }
     }

@@ -4,7 +4,10 @@ use super::ethtool::permanent_mac;
 use super::message::{Attributes, Batch, Message, number_at, text_of};
 use super::{CHANGE, CREATE, DUMP, Failure, LINGER, Netlink, Patience, Until, no_such_link};
 use crate::error::{Error, Result};
+use crate::sys::process::{self, Side};
 use nix::errno::Errno;
+use nix::sys::socket::MsgFlags;
+use std::os::fd::AsRawFd;
 
 /// The size of `struct ifinfomsg`.
 const FIXED: usize = 16;
@@ -304,19 +307,58 @@ impl Netlink {
     /// Deletes several links as one: each deletion of its own waits for a grace period of the kernel's, 10 to 30 ms, a
     /// group of them for one (kernels from 4.1; before, one by one). Does not allocate.
     pub fn delete_links(&mut self, indices: &[u32]) -> Result<()> {
-        for &index in indices {
-            // Renamed, regrouped or gone by now: what is not in the group is deleted below.
-            let _ = self.set(index, |batch| batch.number(libc::IFLA_GROUP, DELETION_GROUP));
-        }
-        let together = self.change(|batch, sequence| {
-            batch.begin(libc::RTM_DELLINK, CHANGE, sequence, &fixed(0, 0, 0));
-            batch.number(libc::IFLA_GROUP, DELETION_GROUP);
-            batch.end();
-        });
-        match together {
+        self.group(indices);
+        match self.change(|batch, sequence| delete_group(batch, CHANGE, sequence)) {
             Ok(()) => Ok(()),
             Err(_) => indices.iter().try_for_each(|&index| self.delete_link(index)),
         }
+    }
+
+    /// The same without that wait: it is left to a child process, which ends some 20 ms later, and this returns when the
+    /// links are gone, their names and addresses free. For a process without threads that is about to end.
+    pub fn delete_links_ahead(&mut self, indices: &[u32]) -> Result<()> {
+        self.group(indices);
+        match process::fork() {
+            Ok(Side::Child) => {
+                // Without asking for an acknowledgement: the socket's replies are the parent's.
+                let mut batch = Batch::new();
+                delete_group(&mut batch, libc::NLM_F_REQUEST, 0);
+                if let Some(bytes) = batch.bytes() {
+                    let _ = nix::sys::socket::send(self.fd.as_raw_fd(), bytes, MsgFlags::empty());
+                }
+                std::process::exit(0)
+            }
+            Ok(Side::Parent(_)) => {
+                let mut patience = Patience::new(LINGER);
+                while indices.iter().any(|&index| self.is_there(index)) {
+                    if !patience.pause() {
+                        return self.delete_links(indices);
+                    }
+                }
+                Ok(())
+            }
+            Err(_) => self.delete_links(indices),
+        }
+    }
+
+    fn group(&mut self, indices: &[u32]) {
+        for &index in indices {
+            // One that is gone by now is not in the group, and needs no deletion.
+            let _ = self.set(index, |batch| batch.number(libc::IFLA_GROUP, DELETION_GROUP));
+        }
+    }
+
+    fn is_there(&mut self, index: u32) -> bool {
+        let found = self.ask(
+            Until::Data,
+            |batch, sequence| {
+                batch.begin(libc::RTM_GETLINK, libc::NLM_F_REQUEST, sequence, &fixed(index, 0, 0));
+                batch.number(libc::IFLA_EXT_MASK, SKIP_STATISTICS);
+                batch.end();
+            },
+            &mut |_| {},
+        );
+        found.is_ok()
     }
 
     fn set(&mut self, index: u32, attribute: impl FnOnce(&mut Batch)) -> std::result::Result<(), Failure> {
@@ -326,6 +368,13 @@ impl Netlink {
             batch.end();
         })
     }
+}
+
+/// The message that deletes all links of the group.
+fn delete_group(batch: &mut Batch, flags: libc::c_int, sequence: u32) {
+    batch.begin(libc::RTM_DELLINK, flags, sequence, &fixed(0, 0, 0));
+    batch.number(libc::IFLA_GROUP, DELETION_GROUP);
+    batch.end();
 }
 
 /// The message that sets a link up or down.
