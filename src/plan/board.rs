@@ -1,7 +1,7 @@
 //! What `up` does: hierarchies, then bridges.
 
-use super::host::Host;
-use super::{Planned, bridges, hierarchies};
+use super::host::{Hierarchy, Host};
+use super::{Planned, Step, bridges, hierarchies};
 use crate::error::Result;
 use crate::profile::Board;
 
@@ -12,4 +12,17 @@ pub fn up(board: &Board, host: &Host) -> Result<Vec<Planned>> {
     hierarchies::plan(&board.cgroup, rules, host, &mut steps)?;
     steps.append(&mut bridges::steps(&board.bridges, host)?);
     Ok(steps)
+}
+
+/// Puts into the snapshot what the steps would mount, so that the containers' starts can be planned before it is.
+pub fn pretend(steps: &[Planned], host: &mut Host) {
+    for planned in steps {
+        if let Step::MountHierarchy { controllers, target, .. } = &planned.step {
+            host.hierarchies.push(Hierarchy {
+                controllers: controllers.clone(),
+                mountpoint: target.clone(),
+                ..Hierarchy::default()
+            });
+        }
+    }
 }

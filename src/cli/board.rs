@@ -1,0 +1,299 @@
+//! `up`, `down`, `plan`, `status`: the board as its profile describes it.
+
+use super::args::Words;
+use super::json::Json;
+use super::output::{complain, print, progress};
+use super::{Run, control, each};
+use crate::apply;
+use crate::apply::status::{BridgeStatus, ControllerState, ControllerStatus};
+use crate::container::client;
+use crate::container::control::State;
+use crate::container::launch::{self, Options};
+use crate::error::{Error, Kind, Result};
+use crate::plan::{self, Place, Planned};
+use crate::profile::board::DEFAULT_CONTROLLERS;
+use crate::profile::text::{nearest, shown};
+use crate::profile::value::{ContainerName, IfName};
+use crate::profile::{Board, Container};
+use argh::FromArgs;
+
+/// The profile of the board one is on.
+const DEFAULT_PROFILE: &str = "/etc/boardbox/board.toml";
+
+/// Brings the board up: mounts the cgroup hierarchies that are missing, makes the bridges with their ports, starts the
+/// containers in the profile's order, in the background. What is so already is left alone: up twice is up once.
+#[derive(FromArgs)]
+#[argh(help_triggers("--help", "-h"))]
+struct Up {
+    /// the board's profile (default: /etc/boardbox/board.toml)
+    #[argh(option, arg_name = "file")]
+    profile: Option<String>,
+    /// a bridge port that has another name here: the profile's name, =, the interface to use; repeatable
+    #[argh(option, arg_name = "port=interface")]
+    port: Vec<String>,
+    /// start only these containers (default: all of the profile's)
+    #[argh(positional, arg_name = "container")]
+    names: Vec<ContainerName>,
+}
+
+/// Stops the profile's containers, the last one first, then takes back what up made: bridges, mounts, directories. With
+/// containers named, stops only those and leaves the board up.
+#[derive(FromArgs)]
+#[argh(help_triggers("--help", "-h"))]
+struct Down {
+    /// the board's profile (default: /etc/boardbox/board.toml)
+    #[argh(option, arg_name = "file")]
+    profile: Option<String>,
+    /// seconds until a container that does not stop is killed (default: 10)
+    #[argh(option, short = 't', default = "control::PATIENCE", arg_name = "seconds")]
+    timeout: u32,
+    /// stop only these containers
+    #[argh(positional, arg_name = "container")]
+    names: Vec<ContainerName>,
+}
+
+/// Prints the steps that up would take on this machine now, one a line: for whom, who performs it (host: the command
+/// itself; parent: the container's monitor; child: the container's first process; late: the monitor once the child is
+/// set up), what, and the line that asks for it. Steps already true are not listed. Changes nothing.
+#[derive(FromArgs)]
+#[argh(help_triggers("--help", "-h"))]
+struct Plan {
+    /// the board's profile (default: /etc/boardbox/board.toml)
+    #[argh(option, arg_name = "file")]
+    profile: Option<String>,
+    /// a bridge port that has another name here: the profile's name, =, the interface to use; repeatable
+    #[argh(option, arg_name = "port=interface")]
+    port: Vec<String>,
+    /// plan the start of the container that this LXC file describes, instead of a board
+    #[argh(option, short = 'f', arg_name = "lxc-file")]
+    file: Option<String>,
+    /// with --file: the container's name
+    #[argh(option, short = 'n')]
+    name: Option<ContainerName>,
+    /// with --file: an LXC setting applied after the file, KEY=VALUE; repeatable
+    #[argh(option, short = 's', arg_name = "key=value")]
+    set: Vec<String>,
+    /// the board's profile, as --profile
+    #[argh(positional, arg_name = "profile")]
+    positional: Option<String>,
+}
+
+/// Prints how the board stands to its profile: hierarchies, bridges, containers, one a line.
+#[derive(FromArgs)]
+#[argh(help_triggers("--help", "-h"))]
+struct Status {
+    /// the board's profile (default: /etc/boardbox/board.toml)
+    #[argh(option, arg_name = "file")]
+    profile: Option<String>,
+    /// as one JSON object
+    #[argh(switch)]
+    json: bool,
+}
+
+/// Reads the profile and puts other interfaces in for its ports.
+pub fn profile(path: Option<&str>, ports: &[String]) -> Result<Board> {
+    let mut board =
+        crate::profile::toml::read(path.unwrap_or(DEFAULT_PROFILE)).map_err(|error| match path {
+            None => error.hint("name another profile: --profile FILE"),
+            Some(_) => error,
+        })?;
+    for text in ports {
+        let wrong = |why: &str| Error::usage(format!("--port {}: {why}", shown(text)));
+        let Some((from, to)) = text.split_once('=') else {
+            return Err(
+                wrong("has no =").hint("the profile's port, =, the interface to use: --port eth0=enp3s0")
+            );
+        };
+        let to: IfName = to.parse().map_err(|error: Error| wrong(&error.cause))?;
+        let mut found = false;
+        for port in board.bridges.iter_mut().flat_map(|bridge| &mut bridge.ports) {
+            if port.as_str() == from {
+                *port = to.clone();
+                found = true;
+            }
+        }
+        if !found {
+            return Err(wrong("no bridge of the profile has this port"));
+        }
+    }
+    Ok(board)
+}
+
+/// The containers of these names, in the order of the names; all, in the profile's order, where there are none.
+pub fn chosen<'a>(board: &'a Board, names: &[ContainerName]) -> Result<Vec<&'a Container>> {
+    if names.is_empty() {
+        return Ok(board.containers.iter().collect());
+    }
+    let find = |name: &ContainerName| {
+        board.containers.iter().find(|container| container.name == *name).ok_or_else(|| {
+            let file = board.file.as_deref().unwrap_or("the profile");
+            let error = Error::new(Kind::NotRunning, format!("{file} has no container \"{name}\""));
+            match nearest(name.as_str(), board.containers.iter().map(|container| container.name.as_str())) {
+                Some(near) => error.hint(format!("did you mean {near}?")),
+                None => error,
+            }
+        })
+    };
+    names.iter().map(find).collect()
+}
+
+/// How the profile's containers are started in the background.
+pub fn options(board: &Board) -> Options {
+    Options { detach: true, controllers: board.cgroup.controllers.clone(), ..Options::default() }
+}
+
+/// `boardbox up`.
+pub fn up(words: &Words) -> Run {
+    words.no_command()?;
+    let args: Up = words.parse()?;
+    let board = profile(args.profile.as_deref(), &args.port)?;
+    let containers = chosen(&board, &args.names)?;
+    apply::board::up(&board, &mut |number, of, step| progress(number, of, &step.to_string()))?;
+    let options = options(&board);
+    let running = client::names()?;
+    let missing: Vec<_> =
+        containers.into_iter().filter(|container| !running.contains(&container.name)).collect();
+    let of = missing.len();
+    // One that does not start is no reason to leave the others of a board down.
+    each(missing.iter().zip(1..), |(container, number)| {
+        progress(number, of, &format!("start container {}", container.name));
+        launch::start(container, &options).map(|_| ())
+    })
+}
+
+/// `boardbox down`.
+pub fn down(words: &Words) -> Run {
+    words.no_command()?;
+    let args: Down = words.parse()?;
+    let board = profile(args.profile.as_deref(), &[])?;
+    let containers = chosen(&board, &args.names)?;
+    let stopped =
+        each(containers.iter().rev(), |container| match control::stop_one(&container.name, args.timeout) {
+            Err(error) if error.kind == Kind::NotRunning => Ok(()),
+            other => other,
+        });
+    if !args.names.is_empty() || !matches!(stopped, Ok(0)) {
+        return stopped;
+    }
+    let left = apply::board::down()?;
+    for error in &left {
+        complain(error);
+    }
+    Ok(left.first().map_or(0, |error| error.kind.exit_code()))
+}
+
+/// `boardbox plan`.
+pub fn plan(words: &Words) -> Run {
+    words.no_command()?;
+    let args: Plan = words.parse()?;
+    let mut text = String::new();
+    let mut host = apply::host::read(true)?;
+    if let Some(file) = &args.file {
+        if args.profile.or(args.positional).is_some() || !args.port.is_empty() {
+            return Err(Error::usage("a board's profile and --file do not go together").into());
+        }
+        let container = super::container::from_lxc(file, args.name.as_ref(), &args.set)?;
+        let controllers = DEFAULT_CONTROLLERS.map(String::from).to_vec();
+        let options = Options { detach: true, controllers, ..Options::default() };
+        lines(&mut text, container.name.as_str(), &launch::plan(&container, &options, &host)?);
+    } else {
+        if args.name.is_some() || !args.set.is_empty() {
+            return Err(Error::usage("--name and --set go with --file").into());
+        }
+        let board = profile(args.profile.or(args.positional).as_deref(), &args.port)?;
+        let steps = plan::board::up(&board, &host)?;
+        lines(&mut text, "board", &steps);
+        plan::board::pretend(&steps, &mut host);
+        let options = options(&board);
+        for container in &board.containers {
+            lines(&mut text, container.name.as_str(), &launch::plan(container, &options, &host)?);
+        }
+    }
+    print(format_args!("{text}"))?;
+    Ok(0)
+}
+
+fn lines(text: &mut String, who: &str, steps: &[Planned]) {
+    for Planned { place, step, origin } in steps {
+        let place = match place {
+            Place::Host => "host",
+            Place::Parent => "parent",
+            Place::Child => "child",
+            Place::Late => "late",
+        };
+        text.push_str(&format!("{who:8}  {place:6}  {step}"));
+        if origin.file.is_some() {
+            text.push_str(&format!("  ({origin})"));
+        }
+        text.push('\n');
+    }
+}
+
+/// `boardbox status`.
+pub fn status(words: &Words) -> Run {
+    words.no_command()?;
+    let args: Status = words.parse()?;
+    let board = profile(args.profile.as_deref(), &[])?;
+    let status = apply::status::read(&board)?;
+    let mut names: Vec<_> = board.containers.iter().map(|container| container.name.clone()).collect();
+    for name in client::names()? {
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    let containers = names.iter().map(control::look).collect::<Result<Vec<_>>>()?;
+    if args.json {
+        let value = Json::Object(vec![
+            ("board", Json::text(board.name)),
+            ("controllers", Json::List(status.controllers.iter().map(controller).collect())),
+            ("bridges", Json::List(status.bridges.iter().map(bridge).collect())),
+            ("containers", Json::List(containers.iter().map(control::Seen::json).collect())),
+        ]);
+        print(format_args!("{value}\n"))?;
+        return Ok(0);
+    }
+    let mut text = status.to_string();
+    let width = names.iter().map(|name| name.as_str().len()).max().unwrap_or(0);
+    for seen in &containers {
+        text.push_str(&format!("container  {:width$}  {}", seen.name.as_str(), seen.state.name()));
+        if seen.state != State::Stopped {
+            text.push_str(&format!(", pid {}", seen.init));
+        }
+        text.push('\n');
+    }
+    print(format_args!("{text}"))?;
+    Ok(0)
+}
+
+fn controller(status: &ControllerStatus) -> Json {
+    let (state, at) = match &status.state {
+        ControllerState::Mounted(at) => ("v1", Some(at)),
+        ControllerState::Unified(at) => ("v2", Some(at)),
+        ControllerState::NotMounted => ("not mounted", None),
+        ControllerState::Disabled => ("disabled", None),
+        ControllerState::Absent => ("absent", None),
+    };
+    Json::Object(vec![
+        ("name", Json::text(status.name.as_str())),
+        ("state", Json::text(state)),
+        ("mountpoint", at.map_or(Json::Null, |at| Json::text(at.as_str()))),
+        ("by_up", Json::Bool(status.ours)),
+    ])
+}
+
+fn bridge(status: &BridgeStatus) -> Json {
+    let state = match status.up {
+        None => "absent",
+        Some(false) => "down",
+        Some(true) => "up",
+    };
+    let port = |(name, enslaved): &(String, bool)| {
+        Json::Object(vec![("name", Json::text(name.as_str())), ("enslaved", Json::Bool(*enslaved))])
+    };
+    Json::Object(vec![
+        ("name", Json::text(status.name.as_str())),
+        ("state", Json::text(state)),
+        ("ports", Json::List(status.ports.iter().map(port).collect())),
+        ("by_up", Json::Bool(status.ours)),
+    ])
+}

@@ -1,0 +1,317 @@
+//! `stop`, `kill`, `freeze`, `unfreeze`, `wait`, `info`, `cgroup`, `ps`: what is said to a container's monitor.
+
+use super::args::Words;
+use super::json::Json;
+use super::output::{note, print};
+use super::{Run, each};
+use crate::container::client::{self, PROMPT};
+use crate::container::control::{Reply, Request, State};
+use crate::error::{Error, Kind, Result};
+use crate::profile::text::shown;
+use crate::profile::value::{ContainerName, Signal};
+use argh::FromArgs;
+use std::time::Duration;
+
+/// Seconds until a container that does not stop is killed.
+pub const PATIENCE: u32 = 10;
+
+/// What the kernel may take to end a killed container and the monitor to clear up, beyond the time limit asked for.
+const CLEARING_UP: Duration = Duration::from_secs(60);
+
+/// Freezing waits for tasks that are inside the kernel.
+const FREEZING: Duration = Duration::from_secs(60);
+
+/// Stops containers: sends the container's init its stop signal and kills it after a time limit; at once where the
+/// init does not handle that signal. Returns when nothing of the container is left.
+#[derive(FromArgs)]
+#[argh(help_triggers("--help", "-h"))]
+struct Stop {
+    /// seconds until the container is killed (default: 10)
+    #[argh(option, short = 't', default = "PATIENCE", arg_name = "seconds")]
+    timeout: u32,
+    /// kill at once
+    #[argh(switch, short = 'k')]
+    kill: bool,
+    /// the containers
+    #[argh(positional, arg_name = "container")]
+    names: Vec<ContainerName>,
+}
+
+/// Sends a signal to a container's first process: boardbox kill [SIGNAL] CONTAINER. The signal is a number or a name:
+/// 15, TERM, SIGTERM, -TERM, SIGRTMIN+3. Without one it is SIGKILL.
+#[derive(FromArgs)]
+#[argh(help_triggers("--help", "-h"))]
+struct Kill {
+    /// the signal, if any, and the container
+    #[argh(positional, arg_name = "signal and container")]
+    words: Vec<String>,
+}
+
+/// Freezes containers: none of their processes runs until they are thawed.
+#[derive(FromArgs)]
+#[argh(help_triggers("--help", "-h"))]
+struct Freeze {
+    /// the containers
+    #[argh(positional, arg_name = "container")]
+    names: Vec<ContainerName>,
+}
+
+/// Thaws frozen containers.
+#[derive(FromArgs)]
+#[argh(help_triggers("--help", "-h"))]
+struct Unfreeze {
+    /// the containers
+    #[argh(positional, arg_name = "container")]
+    names: Vec<ContainerName>,
+}
+
+/// Waits until a container is in one of some states. One that does not run is STOPPED; it need not exist yet.
+#[derive(FromArgs)]
+#[argh(help_triggers("--help", "-h"))]
+struct Wait {
+    /// the states, separated by '|' or ',': STOPPED STARTING RUNNING STOPPING ABORTING FREEZING FROZEN (default:
+    /// STOPPED)
+    #[argh(option, short = 's', arg_name = "states")]
+    state: Option<String>,
+    /// seconds to wait at most; exit code 6 when they are over (default: for ever)
+    #[argh(option, short = 't', arg_name = "seconds")]
+    timeout: Option<u32>,
+    /// the container
+    #[argh(positional, arg_name = "container")]
+    name: ContainerName,
+}
+
+/// Prints a running container's state and pids.
+#[derive(FromArgs)]
+#[argh(help_triggers("--help", "-h"))]
+struct Info {
+    /// as one JSON object
+    #[argh(switch)]
+    json: bool,
+    /// the container
+    #[argh(positional, arg_name = "container")]
+    name: ContainerName,
+}
+
+/// Reads or writes one of a running container's cgroup files: boardbox cgroup foo cpuset.cpus 0-1.
+#[derive(FromArgs)]
+#[argh(help_triggers("--help", "-h"))]
+struct Cgroup {
+    /// the container
+    #[argh(positional, arg_name = "container")]
+    name: ContainerName,
+    /// the file: cpuset.cpus
+    #[argh(positional)]
+    file: String,
+    /// what to write; without it the file is printed
+    #[argh(positional)]
+    value: Option<String>,
+}
+
+/// Lists the containers that run, with their states and pids.
+#[derive(FromArgs)]
+#[argh(help_triggers("--help", "-h"))]
+struct Ps {
+    /// as one JSON array
+    #[argh(switch)]
+    json: bool,
+}
+
+/// What a container answers, with the notes that come along said on the way.
+pub fn ask(name: &ContainerName, request: &Request<'_>, timeout: Option<Duration>) -> Result<client::Answer> {
+    let answer = client::request(name, request, timeout).map_err(hinted(name))?;
+    if let Reply::DoneBut { note: text } | Reply::Ended { note: text, .. } = answer.reply() {
+        note(text);
+    }
+    Ok(answer)
+}
+
+/// Says how to start what does not run.
+fn hinted(name: &ContainerName) -> impl Fn(Error) -> Error {
+    move |error| match error.kind {
+        Kind::NotRunning => error.hint(format!("start it: boardbox start {name}")),
+        _ => error,
+    }
+}
+
+fn some(names: &[ContainerName], command: &str) -> Result<()> {
+    match names {
+        [] => Err(Error::usage("which container?").hint(format!("boardbox {command} --help"))),
+        _ => Ok(()),
+    }
+}
+
+/// Stops one container; `timeout` is in seconds.
+pub fn stop_one(name: &ContainerName, timeout: u32) -> Result<()> {
+    let request = Request::Stop { timeout_ms: timeout.saturating_mul(1000), signal: 0 };
+    ask(name, &request, Some(Duration::from_secs(timeout.into()) + CLEARING_UP)).map(|_| ())
+}
+
+/// `boardbox stop`.
+pub fn stop(words: &Words) -> Run {
+    words.no_command()?;
+    let args: Stop = words.parse()?;
+    some(&args.names, "stop")?;
+    each(args.names.iter(), |name| stop_one(name, if args.kill { 0 } else { args.timeout }))
+}
+
+/// `boardbox kill`.
+pub fn kill(words: &Words) -> Run {
+    words.no_command()?;
+    let args: Kill = words.parse()?;
+    let usage = |error: Error| error.kind(Kind::Usage).hint("boardbox kill [SIGNAL] CONTAINER");
+    let (name, signal) = match args.words.as_slice() {
+        [name] => (name, None),
+        [signal, name] => (name, Some(signal.parse::<Signal>().map_err(usage)?)),
+        _ => return Err(usage(Error::usage("a container and at most one signal")).into()),
+    };
+    let name = name.parse().map_err(usage)?;
+    ask(&name, &Request::Kill { signal: signal.unwrap_or(Signal::KILL).0 }, Some(PROMPT))?;
+    Ok(0)
+}
+
+/// `boardbox freeze`.
+pub fn freeze(words: &Words) -> Run {
+    words.no_command()?;
+    let args: Freeze = words.parse()?;
+    some(&args.names, "freeze")?;
+    each(args.names.iter(), |name| ask(name, &Request::Freeze, Some(FREEZING)).map(|_| ()))
+}
+
+/// `boardbox unfreeze`.
+pub fn unfreeze(words: &Words) -> Run {
+    words.no_command()?;
+    let args: Unfreeze = words.parse()?;
+    some(&args.names, "unfreeze")?;
+    each(args.names.iter(), |name| ask(name, &Request::Unfreeze, Some(PROMPT)).map(|_| ()))
+}
+
+/// The states of `STOPPED|RUNNING` as `State::bit`s. THAWED, which LXC's tools also know, is RUNNING.
+pub fn states(text: &str) -> Result<u32> {
+    let mut bits = 0;
+    for word in text.split(['|', ',']) {
+        let word = word.trim();
+        let state = match word.eq_ignore_ascii_case("THAWED") {
+            true => Some(State::Running),
+            false => State::from_name(word),
+        };
+        let Some(state) = state else {
+            return Err(Error::usage(format!("\"{}\" is no state", shown(word)))
+                .hint("STOPPED STARTING RUNNING STOPPING ABORTING FREEZING FROZEN, separated by '|'"));
+        };
+        bits |= state.bit();
+    }
+    Ok(bits)
+}
+
+/// `boardbox wait`.
+pub fn wait(words: &Words) -> Run {
+    words.no_command()?;
+    let args: Wait = words.parse()?;
+    let states = states(args.state.as_deref().unwrap_or("STOPPED"))?;
+    client::wait(&args.name, states, args.timeout.map(|seconds| Duration::from_secs(seconds.into())))?;
+    Ok(0)
+}
+
+/// A container as somebody sees it.
+pub struct Seen {
+    /// Its name.
+    pub name: ContainerName,
+    /// Its state.
+    pub state: State,
+    /// The host's pid of its pid 1; 0 where there is none.
+    pub init: i32,
+    /// The first process that is not boardbox's own.
+    pub user: i32,
+    /// Its monitor.
+    pub monitor: i32,
+}
+
+impl Seen {
+    /// As an object.
+    pub fn json(&self) -> Json {
+        let pid = |pid: i32| if pid > 0 { Json::Number(pid.into()) } else { Json::Null };
+        Json::Object(vec![
+            ("name", Json::text(self.name.as_str())),
+            ("state", Json::text(self.state.name())),
+            ("pid", pid(self.init)),
+            ("command_pid", pid(self.user)),
+            ("monitor_pid", pid(self.monitor)),
+        ])
+    }
+}
+
+/// How the container is: STOPPED where it does not run.
+pub fn look(name: &ContainerName) -> Result<Seen> {
+    let stopped = Seen { name: name.clone(), state: State::Stopped, init: 0, user: 0, monitor: 0 };
+    match client::request(name, &Request::Info, Some(PROMPT)) {
+        Ok(answer) => match answer.reply() {
+            Reply::Info { state, init, user, monitor } => Ok(Seen { state, init, user, monitor, ..stopped }),
+            _ => Ok(stopped),
+        },
+        Err(error) if error.kind == Kind::NotRunning => Ok(stopped),
+        Err(error) => Err(error),
+    }
+}
+
+/// `boardbox info`.
+pub fn info(words: &Words) -> Run {
+    words.no_command()?;
+    let args: Info = words.parse()?;
+    let seen = look(&args.name)?;
+    if seen.state == State::Stopped && seen.monitor == 0 {
+        return Err(hinted(&args.name)(client::not_running(&args.name)).into());
+    }
+    if args.json {
+        print(format_args!("{}\n", seen.json()))?;
+    } else {
+        let Seen { name, state, init, user, monitor } = &seen;
+        let state = state.name();
+        print(format_args!(
+            "name:     {name}\nstate:    {state}\npid:      {init}\ncommand:  {user}\nmonitor:  {monitor}\n"
+        ))?;
+    }
+    Ok(0)
+}
+
+/// A cgroup file's content as it is printed: ended by a newline.
+pub fn print_value(text: &str) -> Run {
+    let end = if text.is_empty() || text.ends_with('\n') { "" } else { "\n" };
+    print(format_args!("{text}{end}"))?;
+    Ok(0)
+}
+
+/// `boardbox cgroup`.
+pub fn cgroup(words: &Words) -> Run {
+    words.no_command()?;
+    let args: Cgroup = words.parse()?;
+    let request = match &args.value {
+        Some(value) => Request::CgroupSet { file: &args.file, value },
+        None => Request::CgroupGet { file: &args.file },
+    };
+    match ask(&args.name, &request, Some(PROMPT))?.reply() {
+        Reply::Value { text } => print_value(text),
+        _ => Ok(0),
+    }
+}
+
+/// `boardbox ps`.
+pub fn ps(words: &Words) -> Run {
+    words.no_command()?;
+    let args: Ps = words.parse()?;
+    let mut all = client::names()?.iter().map(look).collect::<Result<Vec<_>>>()?;
+    // One may have ended since its name was read.
+    all.retain(|seen| seen.monitor != 0);
+    if args.json {
+        print(format_args!("{}\n", Json::List(all.iter().map(Seen::json).collect())))?;
+        return Ok(0);
+    }
+    let width = all.iter().map(|seen| seen.name.as_str().len()).max().unwrap_or(0).max(4);
+    let mut text = format!("{:width$}  STATE     PID      MONITOR\n", "NAME");
+    for seen in &all {
+        let (name, state) = (seen.name.as_str(), seen.state.name());
+        text.push_str(&format!("{name:width$}  {state:8}  {:<7}  {}\n", seen.init, seen.monitor));
+    }
+    print(format_args!("{text}"))?;
+    Ok(0)
+}

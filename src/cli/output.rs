@@ -1,0 +1,140 @@
+//! What goes to standard output and standard error.
+
+use super::Exit;
+use crate::error::Error;
+use log::{LevelFilter, Log, Metadata, Record};
+use std::fmt::Arguments;
+use std::fs::File;
+use std::io::{IsTerminal, Write};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// What a shell makes of a program that SIGPIPE ended.
+const BROKEN_PIPE: u8 = 128 + libc::SIGPIPE as u8;
+
+static PROGRAM: OnceLock<String> = OnceLock::new();
+static QUIET: AtomicBool = AtomicBool::new(false);
+static LOG: OnceLock<FileLog> = OnceLock::new();
+
+/// Sets the name that everything on standard error begins with.
+pub fn call(program: &str) {
+    let _ = PROGRAM.set(program.into());
+}
+
+fn program() -> &'static str {
+    PROGRAM.get().map_or("boardbox", String::as_str)
+}
+
+/// Prints to standard output in one write. Where nobody reads any more, the command ends quietly.
+pub fn print(text: Arguments<'_>) -> Result<(), Exit> {
+    let text = text.to_string();
+    let mut out = std::io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Ok(()) => Ok(()),
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Err(Exit::Code(BROKEN_PIPE)),
+        Err(error) => Err(Error::io("write to standard output", &error).into()),
+    }
+}
+
+/// Says something the operator should know, on standard error, unless he wants it quiet.
+pub fn note(text: &str) {
+    if !text.is_empty() && !QUIET.load(Ordering::Relaxed) {
+        line(program(), text);
+    }
+}
+
+/// Says how far something long is, to somebody at a terminal; the log says it, too.
+pub fn progress(number: usize, of: usize, what: &str) {
+    let logged = log::max_level() >= LevelFilter::Info;
+    if !logged && !QUIET.load(Ordering::Relaxed) && std::io::stderr().is_terminal() {
+        line(program(), &format!("[{number}/{of}] {what}"));
+    }
+}
+
+/// Says what went wrong: one line on standard error, and in the log file where there is one.
+pub fn complain(error: &Error) {
+    let text = error.to_string();
+    if let Some(log) = LOG.get() {
+        log.write("ERROR", &text);
+        if log.quiet {
+            return;
+        }
+    }
+    line(program(), &text);
+}
+
+fn line(program: &str, text: &str) {
+    // In one write, so that the lines of several programs do not mix; if standard error is gone, so is the reader.
+    let line = format!("{program}: {}\n", text.trim_end().replace('\n', " "));
+    let _ = std::io::stderr().lock().write_all(line.as_bytes());
+}
+
+/// Starts the log on standard error: everything with `verbose`, warnings without, nothing but errors with `quiet`.
+pub fn start_log(verbose: bool, quiet: bool) {
+    QUIET.store(quiet, Ordering::Relaxed);
+    let level = match (verbose, quiet) {
+        (true, _) => LevelFilter::Debug,
+        (false, true) => LevelFilter::Error,
+        (false, false) => LevelFilter::Warn,
+    };
+    log_to_stderr(level);
+}
+
+fn log_to_stderr(level: LevelFilter) {
+    // It fails only when there is a log already.
+    let _ = simple_logger::SimpleLogger::new().with_level(level).init();
+}
+
+/// Starts the log as LXC's options have it: to standard error unless `quiet`, and to `file` where there is one.
+pub fn start_lxc_log(level: LevelFilter, quiet: bool, file: Option<&str>) -> crate::error::Result<()> {
+    QUIET.store(quiet, Ordering::Relaxed);
+    let file = match file {
+        None if !quiet => {
+            log_to_stderr(level);
+            return Ok(());
+        }
+        None => None,
+        Some(path) => Some(
+            File::options()
+                .append(true)
+                .create(true)
+                .open(path)
+                .map_err(|error| Error::io(format!("open log file {path}"), &error))?,
+        ),
+    };
+    if log::set_logger(LOG.get_or_init(|| FileLog { file, quiet })).is_ok() {
+        log::set_max_level(level);
+    }
+    Ok(())
+}
+
+/// `-o FILE` and `-q`, which simple_logger does not have.
+struct FileLog {
+    file: Option<File>,
+    quiet: bool,
+}
+
+impl FileLog {
+    fn write(&self, level: &str, text: &str) {
+        if let Some(mut file) = self.file.as_ref() {
+            // A log that can not be written must not end what it tells of.
+            let _ = file.write_all(format!("{level}: {text}\n").as_bytes());
+        }
+    }
+}
+
+impl Log for FileLog {
+    fn enabled(&self, _: &Metadata<'_>) -> bool {
+        true
+    }
+
+    fn log(&self, record: &Record<'_>) {
+        let text = record.args().to_string();
+        self.write(record.level().as_str(), &text);
+        if !self.quiet {
+            line(record.level().as_str(), &text);
+        }
+    }
+
+    fn flush(&self) {}
+}
