@@ -81,9 +81,14 @@ impl Kind {
     }
 }
 
-/// `ORIGIN: TRIED: CAUSE (HINT)`.
+/// `ORIGIN: TRIED: CAUSE (HINT)`. One pointer wide: nearly every function returns it, and code that moves a hundred
+/// bytes at each `?` made a program that only reads a profile 22 KB larger (powerpc).
 #[derive(Clone, Debug)]
-pub struct Error {
+pub struct Error(Box<Details>);
+
+/// What an error says; `Error` derefs to it.
+#[derive(Clone, Debug)]
+pub struct Details {
     /// Its class.
     pub kind: Kind,
     /// Where the value that led here was written.
@@ -104,14 +109,14 @@ pub type Result<T> = std::result::Result<T, Error>;
 impl Error {
     /// An error of our own making: `cause` is a sentence.
     pub fn new(kind: Kind, cause: impl Into<String>) -> Self {
-        Self {
+        Self(Box::new(Details {
             kind,
             origin: Origin::default(),
             tried: String::new(),
             cause: cause.into(),
             hint: String::new(),
             errno: 0,
-        }
+        }))
     }
 
     /// A mistake in a profile or an LXC file.
@@ -131,14 +136,17 @@ impl Error {
 
     /// The kernel said no: `tried` is verb and object.
     pub fn sys(tried: impl Into<String>, errno: nix::errno::Errno) -> Self {
-        Self { tried: tried.into(), errno: errno as i32, ..Self::new(Kind::Host, errno.desc()) }
+        let mut error = Self::new(Kind::Host, errno.desc());
+        error.tried = tried.into();
+        error.errno = errno as i32;
+        error
     }
 
     /// The same for an error of the standard library's file functions.
     pub fn io(tried: impl Into<String>, error: &std::io::Error) -> Self {
         match error.raw_os_error() {
             Some(number) => Self::sys(tried, nix::errno::Errno::from_raw(number)),
-            None => Self { tried: tried.into(), ..Self::new(Kind::Host, error.to_string()) },
+            None => Self::host(error.to_string()).tried(tried),
         }
     }
 
@@ -178,6 +186,20 @@ impl Error {
     /// True when this is that errno.
     pub fn is(&self, errno: nix::errno::Errno) -> bool {
         self.errno == errno as i32
+    }
+}
+
+impl std::ops::Deref for Error {
+    type Target = Details;
+
+    fn deref(&self) -> &Details {
+        &self.0
+    }
+}
+
+impl std::ops::DerefMut for Error {
+    fn deref_mut(&mut self) -> &mut Details {
+        &mut self.0
     }
 }
 

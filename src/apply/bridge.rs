@@ -83,8 +83,9 @@ pub fn undo(undo: &Undo) -> Result<()> {
 }
 
 /// netlink knows interfaces by number; the operator by the step's words.
-fn named(error: Error, tried: String) -> Error {
-    Error { tried, ..error }
+fn named(mut error: Error, tried: String) -> Error {
+    error.tried = tried;
+    error
 }
 
 fn find(netlink: &mut Netlink, name: &IfName) -> Result<Link> {

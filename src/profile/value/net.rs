@@ -165,7 +165,10 @@ impl Mac {
             let digit = byte.map(|byte| if at == 1 { byte & 0xe | 2 } else { byte & 0xf });
             drawn.push(digit.and_then(|digit| char::from_digit(digit.into(), 16)).unwrap_or(letter));
         }
-        drawn.parse().map_err(|error: Error| Error { cause: error.cause.replace(&drawn, text), ..error })
+        drawn.parse().map_err(|mut error: Error| {
+            error.cause = error.cause.replace(&drawn, text);
+            error
+        })
     }
 }
 
