@@ -1,0 +1,277 @@
+//! The mission's container, as the published session starts it, on the kernel's real interfaces.
+
+mod sandbox;
+
+use sandbox::Sandbox;
+
+const SEED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/foo23.conf");
+
+/// Starts the seed's container in the background.
+fn start_seed(sandbox: &Sandbox, name: &str) {
+    let said = sandbox.boardbox(&["lxc-start", "-n", name, "-f", SEED, "-d", "/bin/sleep", "1000"]);
+    assert_eq!((said.code, said.err.as_str()), (0, ""), "{said:?}");
+}
+
+fn read(path: &str) -> String {
+    std::fs::read_to_string(path).unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
+#[test]
+fn the_seed_runs_as_its_file_asks_and_leaves_nothing() {
+    let sandbox = Sandbox::new();
+    let name = &sandbox.name("foo1");
+    start_seed(&sandbox, name);
+    let pid = sandbox.pid("init", name);
+
+    let cgroup = read(&format!("/proc/{pid}/cgroup"));
+    for controller in ["cpuset", "cpu", "cpuacct", "memory", "devices", "freezer", "blkio", "pids"] {
+        assert!(cgroup.contains(&format!(":{controller}:/boardbox/{name}\n")), "{controller} in {cgroup}");
+    }
+    let value = |file: &str| {
+        let controller = file.split('.').next().unwrap();
+        read(&format!("/sys/fs/cgroup/{controller}/boardbox/{name}/{file}"))
+    };
+    assert_eq!(value("cpuset.cpus"), "0-1\n");
+    assert_eq!(value("cpu.shares"), "1234\n");
+    assert_eq!(value("devices.list"), "c 1:3 rw\nb 8:0 rw\n");
+
+    let links = sandbox.sh(&format!("nsenter -t {pid} -n ip -d addr")).out;
+    for (nic, address) in [("eth0@", "192.168.0.23/24"), ("eth1@", "192.168.128.23/24")] {
+        let part =
+            links.split("\n").skip_while(|line| !line.contains(nic)).take(6).collect::<Vec<_>>().join("\n");
+        assert!(part.contains("macvlan mode vepa") && part.contains(address), "{nic}: {links}");
+        assert!(part.contains(",UP"), "{nic}: {links}");
+    }
+    let inside =
+        |command: &str| sandbox.boardbox(&["lxc-attach", "-n", name, "--", "/bin/sh", "-c", command]);
+    assert_eq!(inside("hostname").out, "foo23\n");
+    assert!(inside("touch /lib/x").err.contains("Read-only file system"));
+    assert_eq!(inside("echo x >/dev/null && echo written").out, "written\n");
+    assert!(inside("cat /dev/zero").err.contains("Operation not permitted"));
+
+    let said = sandbox.boardbox(&["lxc-cgroup", "-n", name, "cpu.shares"]);
+    assert_eq!((said.code, said.out.as_str()), (0, "1234\n"));
+    assert_eq!(sandbox.boardbox(&["lxc-cgroup", "-n", name, "cpu.shares", "512"]).code, 0);
+    assert_eq!(value("cpu.shares"), "512\n");
+    let said = sandbox.boardbox(&["lxc-info", "-n", name]);
+    assert!(said.out.contains("RUNNING") && said.out.contains(&pid.to_string()), "{said:?}");
+
+    assert_eq!(sandbox.boardbox(&["lxc-kill", "-n", name]).code, 0);
+    assert_eq!(sandbox.boardbox(&["lxc-wait", "-n", name, "-s", "STOPPED", "-t", "10"]).code, 0);
+    sandbox.until("the monitor's end", || !sandbox.sh("ls /run/boardbox").out.contains(name.as_str()));
+    sandbox.assert_nothing_left(&[name]);
+}
+
+#[test]
+fn a_start_that_fails_names_the_step_and_leaves_nothing() {
+    let sandbox = Sandbox::new();
+    let seed = std::fs::read_to_string(SEED).unwrap();
+    let cases: &[(&str, &str, &str, &str)] = &[
+        (
+            "rootfs",
+            "lxc.rootfs= /var/lib/lxc/temp/rootfs",
+            "lxc.rootfs= /var/lib/lxc/nowhere",
+            "/var/lib/lxc/nowhere",
+        ),
+        ("bridge", "lxc.network.link= br0", "lxc.network.link= br7", "link \"br7\": no such interface"),
+        ("device", "devices.allow= c 1:3 rw", "devices.allow= c 1:3 rq", "access 'q' is not r, w or m"),
+        ("cpus", "cpuset.cpus= 0,1", "cpuset.cpus= 900", "cpuset.cpus"),
+        (
+            "fstab",
+            "lxc.mount=/var/lib/lxc/temp/fstab",
+            "lxc.mount=/var/lib/lxc/temp/nofstab",
+            "nofstab: No such file",
+        ),
+        ("bind", "entry=/lib ", "entry=/nolib ", "open /nolib: No such file or directory"),
+        ("target", "rootfs/lib none", "rootfs/nolib none", "/nolib: No such file or directory"),
+        ("shares", "cpu.shares= 1234", "cpu.shares= many", "cpu.shares"),
+        ("second NIC", "lxc.network.name= eth1", "lxc.network.name= eth0", "eth0"),
+    ];
+    for (what, line, other, message) in cases {
+        assert!(seed.contains(line), "{what}");
+        let file = sandbox.file("broken.conf", &seed.replace(line, other));
+        for how in [&["-d"][..], &[]] {
+            let name = &sandbox.name(&what.replace(' ', "-"));
+            let mut words = vec!["lxc-start", "-n", name, "-f", &file];
+            words.extend(how);
+            words.extend(["--", "/bin/sleep", "1000"]);
+            let said = sandbox.boardbox(&words);
+            assert_eq!(said.code, 255, "{what}: {said:?}");
+            assert!(said.err.contains(message), "{what}: {}", said.err);
+            assert_eq!(said.err.lines().count(), 1, "{what}: {}", said.err);
+            sandbox.assert_nothing_left(&[name]);
+        }
+    }
+    let name = &sandbox.name("exec");
+    let said = sandbox.boardbox(&["lxc-start", "-n", name, "-f", SEED, "-d", "/bin/nothing"]);
+    assert_eq!(said.code, 255);
+    assert!(said.err.contains("exec /bin/nothing: No such file or directory"), "{}", said.err);
+    sandbox.assert_nothing_left(&[name]);
+}
+
+#[test]
+fn a_name_that_is_taken_is_refused_and_the_first_one_lives_on() {
+    let sandbox = Sandbox::new();
+    let name = &sandbox.name("foo1");
+    start_seed(&sandbox, name);
+    let pid = sandbox.pid("init", name);
+    for how in [&["-d"][..], &["-F"]] {
+        let said =
+            sandbox.boardbox(&[&["lxc-start", "-n", name, "-f", SEED][..], how, &["/bin/true"]].concat());
+        assert_eq!(said.code, 255);
+        let want = format!("container \"{name}\" runs already (its pid 1 is process {pid}");
+        assert!(said.err.contains(&want), "{}", said.err);
+    }
+    assert!(sandbox.boardbox(&["lxc-info", "-n", name]).out.contains("RUNNING"));
+    let said = sandbox.boardbox(&["lxc-stop", "-n", name]);
+    assert_eq!(said.code, 0, "{said:?}");
+    sandbox.assert_nothing_left(&[name]);
+}
+
+#[test]
+fn a_hundred_restarts_with_one_mac_succeed() {
+    let sandbox = Sandbox::new();
+    let name = &sandbox.name("mac");
+    let settings = "lxc.rootfs = /var/lib/lxc/temp/rootfs\nlxc.network.type = macvlan\nlxc.network.link = br0\n\
+                    lxc.network.macvlan.mode = vepa\nlxc.network.flags = up\nlxc.network.hwaddr = 02:00:00:00:00:17\n";
+    let file = sandbox.file("mac.conf", settings);
+    for round in 0..100 {
+        let said = sandbox.boardbox(&["lxc-start", "-n", name, "-f", &file, "--", "/bin/true"]);
+        assert_eq!((said.code, said.err.as_str()), (0, ""), "round {round}");
+    }
+    sandbox.assert_nothing_left(&[name]);
+}
+
+#[test]
+fn a_killed_monitor_takes_its_container_along_and_the_next_start_cleans_up() {
+    let sandbox = Sandbox::new();
+    let name = &sandbox.name("foo1");
+    start_seed(&sandbox, name);
+    let (monitor, init) = (sandbox.pid("monitor", name), sandbox.pid("init", name));
+    sandbox.sh(&format!("kill -9 {monitor}"));
+    sandbox.until("the container's end", || !std::path::Path::new(&format!("/proc/{init}")).exists());
+    assert_ne!(sandbox.cgroups(name).len(), 0);
+    let said = sandbox.boardbox(&["lxc-info", "-n", name]);
+    assert!(said.out.contains("STOPPED"), "{said:?}");
+    let said = sandbox.boardbox(&["lxc-start", "-n", name, "-f", SEED, "--", "/bin/true"]);
+    assert_eq!(said.code, 0, "{said:?}");
+    assert!(said.err.contains("was killed and left its record"), "{}", said.err);
+    sandbox.assert_nothing_left(&[name]);
+}
+
+#[test]
+fn statuses_signals_and_streams_pass_through() {
+    let sandbox = Sandbox::new();
+    let name = &sandbox.name("plain");
+    let file = sandbox.file("plain.conf", "lxc.rootfs = /var/lib/lxc/temp/rootfs\nlxc.utsname = plain\n");
+    let run = |applet: &str, script: &str| {
+        sandbox.boardbox(&[applet, "-n", name, "-f", &file, "--", "/bin/sh", "-c", script])
+    };
+    for applet in ["lxc-start", "lxc-execute"] {
+        let said = run(applet, "echo out; echo err >&2; exit 7");
+        assert_eq!((said.code, said.out.as_str(), said.err.as_str()), (7, "out\n", "err\n"), "{applet}");
+        assert_eq!(run(applet, "hostname").out, "plain\n");
+        let environment = run(applet, "env").out;
+        assert!(environment.contains("container=lxc\n") && !environment.contains("CARGO"), "{environment}");
+    }
+    // pid 2 under an init of ours is killed by its own signal; pid 1 cannot be.
+    assert_eq!(run("lxc-execute", "kill -TERM $$").code, 128 + 15);
+    assert_eq!(run("lxc-execute", "echo $$").out, "2\n");
+    assert_eq!(run("lxc-start", "echo $$").out, "1\n");
+    assert_eq!(run("lxc-execute", "(sleep 0.3; echo late) & exit 4").code, 4);
+    sandbox.assert_nothing_left(&[name]);
+}
+
+#[test]
+fn a_terminal_signal_ends_a_foreground_container_even_if_pid_1_ignores_it() {
+    let sandbox = Sandbox::new();
+    let name = &sandbox.name("plain");
+    let file = sandbox.file("plain.conf", "lxc.rootfs = /var/lib/lxc/temp/rootfs\n");
+    for (script, code) in [("exec sleep 1000", 137), ("trap 'exit 5' TERM; while :; do sleep 0.1; done", 5)] {
+        let words = ["lxc-start", "-n", name, "-f", &file, "--", "/bin/sh", "-c", script];
+        let mut child = sandbox.boardbox_command(&words).spawn().unwrap();
+        sandbox
+            .until("RUNNING", || sandbox.boardbox(&["lxc-info", "-n", name, "-s"]).out.contains("RUNNING"));
+        let init = sandbox.pid("init", name);
+        if code == 5 {
+            // The shell needs a moment to set its trap.
+            sandbox.until("the trap", || {
+                let status = std::fs::read_to_string(format!("/proc/{init}/status")).unwrap_or_default();
+                let mask = status.lines().find_map(|line| line.strip_prefix("SigCgt:\t")).unwrap_or("0");
+                u64::from_str_radix(mask, 16).unwrap() & (1 << 14) != 0
+            });
+        }
+        let monitor = sandbox.pid("monitor", name);
+        sandbox.sh(&format!("kill -TERM {monitor}"));
+        assert_eq!(child.wait().unwrap().code(), Some(code), "{script}");
+        sandbox.assert_nothing_left(&[name]);
+    }
+}
+
+#[test]
+fn freezing_stopping_and_killing_a_frozen_container() {
+    let sandbox = Sandbox::new();
+    let name = &sandbox.name("foo1");
+    for last in [&["lxc-kill", "-n"][..], &["lxc-stop", "-n"], &["lxc-stop", "-k", "-n"]] {
+        start_seed(&sandbox, name);
+        let state = || sandbox.boardbox(&["lxc-info", "-n", name, "-s"]).out;
+        assert_eq!(sandbox.boardbox(&["lxc-freeze", "-n", name]).code, 0);
+        assert!(state().contains("FROZEN"));
+        let said = sandbox.boardbox(&["lxc-attach", "-n", name, "--", "/bin/true"]);
+        assert!(said.code == 255 && said.err.contains("is frozen"), "{said:?}");
+        assert_eq!(sandbox.boardbox(&["lxc-unfreeze", "-n", name]).code, 0);
+        assert!(state().contains("RUNNING"));
+        assert_eq!(sandbox.boardbox(&["lxc-freeze", "-n", name]).code, 0);
+        let begun = std::time::Instant::now();
+        assert_eq!(sandbox.boardbox(&[last, &[name.as_str()]].concat()).code, 0);
+        assert_eq!(sandbox.boardbox(&["lxc-wait", "-n", name, "-s", "STOPPED", "-t", "10"]).code, 0);
+        assert!(begun.elapsed() < std::time::Duration::from_secs(5), "{last:?} hung");
+        sandbox.until("the monitor's end", || !sandbox.sh("ls /run/boardbox").out.contains(name.as_str()));
+        sandbox.assert_nothing_left(&[name]);
+    }
+}
+
+#[test]
+fn a_stop_asks_first_and_kills_when_the_time_is_over() {
+    let sandbox = Sandbox::new();
+    let name = &sandbox.name("init");
+    let file = sandbox.file("init.conf", "lxc.rootfs = /var/lib/lxc/temp/rootfs\nlxc.stopsignal = SIGUSR1\n");
+    // The file tells that the trap is set.
+    let start = |trap: &str| {
+        let script = format!("rm -f /tmp/ready; {trap}; touch /tmp/ready; while :; do sleep 0.05; done");
+        let said =
+            sandbox.boardbox(&["lxc-start", "-n", name, "-f", &file, "-d", "--", "/bin/sh", "-c", &script]);
+        assert_eq!(said.code, 0, "{said:?}");
+        sandbox.until("the trap", || sandbox.sh("ls /var/lib/lxc/temp/rootfs/tmp/ready").code == 0);
+    };
+    start("trap 'touch /tmp/asked; exit 0' USR1");
+    assert_eq!(sandbox.boardbox(&["lxc-stop", "-n", name]).code, 0);
+    assert_eq!(sandbox.sh("ls /var/lib/lxc/temp/rootfs/tmp/asked").code, 0);
+    start("trap : USR1");
+    let begun = std::time::Instant::now();
+    assert_eq!(sandbox.boardbox(&["lxc-stop", "-n", name, "-t", "1"]).code, 0);
+    let took = begun.elapsed().as_secs_f32();
+    assert!((0.9..5.0).contains(&took), "{took}");
+    start(":");
+    let said = sandbox.boardbox(&["lxc-stop", "-n", name, "-t", "30"]);
+    assert_eq!(said.code, 0);
+    assert!(said.err.contains("no handler for SIGUSR1"), "{said:?}");
+    sandbox.assert_nothing_left(&[name]);
+}
+
+#[test]
+fn nics_are_born_inside_and_a_plain_run_takes_few_system_calls() {
+    let sandbox = Sandbox::new();
+    let name = &sandbox.name("foo1");
+    let binary = env!("CARGO_BIN_EXE_boardbox");
+    let trace = sandbox.dir.join("trace");
+    let trace = trace.to_str().unwrap();
+    let said = sandbox.sh(&format!(
+        "strace -f -s 200 -e trace=sendto,sendmsg,setns -o {trace} {binary} lxc-start -n {name} -f {SEED} -- /bin/true"
+    ));
+    assert_eq!(said.code, 0, "{said:?}");
+    let calls = read(trace);
+    assert_eq!(calls.lines().filter(|line| line.contains("macvlan")).count(), 2, "{calls}");
+    assert!(!calls.contains("setns("), "{calls}");
+    sandbox.assert_nothing_left(&[name]);
+}
