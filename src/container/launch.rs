@@ -18,7 +18,7 @@ use crate::sys::process::{self, Side};
 use crate::sys::pty::{self, Pty};
 use crate::sys::selfexec::Image;
 use crate::sys::signal::Signals;
-use crate::sys::{cgroup, socket};
+use crate::sys::{cgroup, poll, socket};
 use nix::errno::Errno;
 use nix::unistd::Pid;
 use std::os::fd::{AsFd, OwnedFd};
@@ -290,7 +290,9 @@ impl<'a> Life<'a> {
             match heard {
                 Some((Message::Network, Some(socket))) => {
                     let nics = self.nics.insert(Nics::new(Netlink::from_fd(socket)));
-                    nics.make(&self.container.name, steps, first.as_raw())?;
+                    nics.make(&self.container.name, steps, first.as_raw())
+                        // Where the first process has ended meanwhile, its own word says why.
+                        .map_err(|error| last_words(with).unwrap_or(error))?;
                 }
                 Some((Message::SetUp, _)) => {
                     for planned in steps.iter().filter(|planned| planned.place == Place::Late) {
@@ -311,6 +313,18 @@ impl<'a> Life<'a> {
             }
         }
     }
+}
+
+/// What the first process failed with, if it has said so.
+fn last_words(with: &OwnedFd) -> Option<Error> {
+    while poll::readable(with.as_fd(), Some(Duration::ZERO)).ok()? {
+        match Message::hear(with.as_fd()) {
+            Ok(Some((Message::Failed(error), _))) => return Some(error),
+            Ok(Some(_)) => {}
+            _ => return None,
+        }
+    }
+    None
 }
 
 fn on_host(steps: &[Planned]) -> impl Iterator<Item = &Planned> {
