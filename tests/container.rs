@@ -75,7 +75,7 @@ fn a_start_that_fails_names_the_step_and_leaves_nothing() {
         ),
         ("bridge", "lxc.network.link= br0", "lxc.network.link= br7", "link \"br7\": no such interface"),
         ("device", "devices.allow= c 1:3 rw", "devices.allow= c 1:3 rq", "access 'q' is not r, w or m"),
-        ("cpus", "cpuset.cpus= 0,1", "cpuset.cpus= 900", "cpuset.cpus"),
+        ("cpus", "cpuset.cpus= 0,1", "cpuset.cpus= 900", "there is no cpu 900"),
         (
             "fstab",
             "lxc.mount=/var/lib/lxc/temp/fstab",

@@ -169,8 +169,8 @@ impl Sandbox {
             assert_eq!(self.cgroups(container), Vec::<PathBuf>::new());
             assert!(!self.sh(&format!("ls -d /run/boardbox/{container}")).out.contains(container));
         }
-        let links = self.sh("ip -o link").out;
-        assert!(!links.contains("bb") && !links.contains("macvlan"), "{links}");
+        let links = self.sh("ip -o link show type macvlan").out;
+        assert_eq!(links, "");
         let mounts = self.sh("cat /proc/self/mountinfo").out;
         assert!(!mounts.contains("/rootfs"), "{mounts}");
     }
