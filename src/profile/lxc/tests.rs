@@ -52,6 +52,42 @@ fn the_seed_means_what_it_says() {
 }
 
 #[test]
+fn todays_names_mean_the_same() {
+    // What lxc-update-config makes of the seed.
+    let mut today = String::new();
+    let mut nics = 0;
+    for line in SEED.lines() {
+        let (key, value) = line.trim().split_once('=').unwrap();
+        nics += u32::from(key == "lxc.network.type");
+        let net = format!("lxc.net.{}.", nics.max(1) - 1);
+        let key = match key {
+            "lxc.utsname" => "lxc.uts.name".into(),
+            "lxc.tty" => "lxc.tty.max".into(),
+            "lxc.pts" => "lxc.pty.max".into(),
+            "lxc.rootfs" => "lxc.rootfs.path".into(),
+            "lxc.mount" => "lxc.mount.fstab".into(),
+            "lxc.network.ipv4" => format!("{net}ipv4.address"),
+            _ => key.replace("lxc.network.", &net),
+        };
+        today.push_str(&format!("{key} = {value}\n"));
+    }
+    assert_eq!(today.matches("lxc.net.1.").count(), 6, "{today}");
+    assert_eq!(model(&today), model(SEED));
+    for (old, new) in [
+        ("devttydir = lxc", "tty.dir = lxc"),
+        ("console = /c", "console.path = /c"),
+        ("loglevel = 1", "log.level = DEBUG"),
+        ("logfile = /l", "log.file = /l"),
+        ("stopsignal = 15", "signal.halt = SIGTERM"),
+        ("aa_profile = unconfined", "apparmor.profile = unconfined"),
+        ("rootfs = /r", "rootfs.path = dir:/r"),
+        ("arch = x86", "arch = i686"),
+    ] {
+        assert_eq!(model(&format!("lxc.{old}")), model(&format!("lxc.{new}")));
+    }
+}
+
+#[test]
 fn the_published_seeds_lost_blank_is_found_and_put_back() {
     let published = include_str!("../../../tests/data/foo23-as-published.conf");
     assert_eq!(
