@@ -1,39 +1,45 @@
 //! `[board]`, `[cgroup]`, `[[bridge]]`, and what only the whole profile can tell.
 
-use super::{Profile, containers, raw};
-use crate::error::{Error, Origin, Result};
+use super::tree::{Node, Table, Text};
+use super::{Profile, containers, network};
+use crate::error::{Error, Result};
 use crate::profile::board::{Board, Bridge, CgroupSetup, Layout};
+use crate::profile::container::CgroupRule;
 use crate::profile::field;
 use crate::profile::text::shown;
-use crate::profile::value::{CpuList, IfName, Ipv4Net, MAX_CPU};
+use crate::profile::value::{CpuList, IfName, MAX_CPU};
 use ::toml::Spanned;
 
 /// The whole profile.
-pub fn board(profile: &Profile, raw: raw::Profile) -> Result<Board> {
-    let section = raw.board;
+pub fn board(profile: &Profile, root: Node) -> Result<Board> {
+    let mut root = Table::open(profile, root, "", &["board", "cgroup", "bridge", "container"])?;
+    let section = root.take("board");
+    let section = root.need("board", section)?;
+    let mut section =
+        Table::open(profile, section, "", &["name", "description", "compatible", "arch", "cpus"])?;
+    let name = section.read("name", as_is)?;
     let mut board = Board {
         file: Some(profile.file.clone()),
-        name: profile.text(&section.name, "name")?.into(),
-        description: profile.maybe(&section.description, "description", as_is)?.unwrap_or_default(),
-        compatible: profile.list(&section.compatible, "compatible")?,
-        arch: profile.maybe(&section.arch, "arch", arch)?.unwrap_or_default(),
-        cpus: profile.small(&section.cpus, "cpus", 1, u32::from(MAX_CPU) + 1)?,
+        name: section.need("name", name)?,
+        description: section.read("description", as_is)?.unwrap_or_default(),
+        compatible: section.words("compatible")?.into_iter().map(Spanned::into_inner).collect(),
+        arch: section.read("arch", arch)?.unwrap_or_default(),
+        cpus: section.small("cpus", 1, u32::from(MAX_CPU) + 1)?,
         ..Board::default()
     };
-    if let Some(section) = raw.cgroup {
+    if let Some(section) = root.take("cgroup") {
         board.cgroup = cgroup(profile, section)?;
     }
-    for section in raw.bridge {
+    for section in root.list("bridge")? {
         let bridge = bridge(profile, section, &board.bridges)?;
         board.bridges.push(bridge);
     }
-    for (position, section) in raw.container.into_iter().enumerate() {
-        let span = section.get_ref().name.as_ref().map_or(section.span(), |name| name.span());
-        let container = containers::container(profile, section, position)?;
+    for section in root.list("container")? {
+        let (container, named) = containers::container(profile, section)?;
         if let Some(before) = board.containers.iter().find(|before| before.name == container.name) {
             return Err(Error::config(format!("container \"{}\" is declared twice", container.name))
                 .hint(format!("the first one: {}", before.origin))
-                .at(&profile.origin(span)));
+                .at(&profile.origin(named)));
         }
         if let Some(cpus) = board.cpus {
             within(&container.cgroup, cpus)
@@ -44,8 +50,8 @@ pub fn board(profile: &Profile, raw: raw::Profile) -> Result<Board> {
     Ok(board)
 }
 
-/// Cpus that the board does not have.
-fn within(rules: &[crate::profile::container::CgroupRule], cpus: u32) -> Result<()> {
+/// Refuses cpus that the board does not have.
+fn within(rules: &[CgroupRule], cpus: u32) -> Result<()> {
     for rule in rules.iter().filter(|rule| rule.file == "cpuset.cpus") {
         let list: CpuList = rule.value.parse()?;
         list.within(cpus).map_err(|error| error.tried("cpuset.cpus").at(&rule.origin))?;
@@ -74,41 +80,41 @@ fn arch(text: &str) -> Result<String> {
     .into())
 }
 
-fn cgroup(profile: &Profile, section: Spanned<raw::Cgroup>) -> Result<CgroupSetup> {
-    let origin = profile.origin(section.span());
-    let raw = section.into_inner();
-    let mut setup = CgroupSetup { origin, ..CgroupSetup::default() };
-    if let Some(layout) = profile.maybe(&raw.layout, "layout", layout)? {
+fn cgroup(profile: &Profile, section: Node) -> Result<CgroupSetup> {
+    let keys = &["layout", "mountpoint", "controllers", "comount", "favordynmods"];
+    let mut table = Table::open(profile, section, "", keys)?;
+    let mut setup = CgroupSetup { origin: profile.origin(table.span.clone()), ..CgroupSetup::default() };
+    if let Some(layout) = table.read("layout", layout)? {
         setup.layout = layout;
     }
-    if let Some(mountpoint) = profile.maybe(&raw.mountpoint, "mountpoint", field::absolute)? {
+    if let Some(mountpoint) = table.read("mountpoint", field::absolute)? {
         setup.mountpoint = mountpoint;
     }
-    if let Some(names) = &raw.controllers {
+    if let Some(list) = table.take("controllers") {
         setup.controllers.clear();
-        for name in names {
-            let controller = profile.by(name, "controllers", controller)?;
-            once(profile, name, "controllers", setup.controllers.contains(&controller))?;
+        for name in table.all_words("controllers", profile.to_list(list)?)? {
+            let controller = table.parse("controllers", &name, controller)?;
+            once(&table, "controllers", &name, setup.controllers.contains(&controller))?;
             setup.controllers.push(controller);
         }
     }
-    for names in &raw.comount {
+    for list in table.list("comount")? {
         let mut group = Vec::new();
-        for name in names {
-            let controller = profile.by(name, "comount", controller)?;
+        for name in table.all_words("comount", profile.to_list(list)?)? {
+            let controller = table.parse("comount", &name, controller)?;
             if !setup.controllers.contains(&controller) {
                 let error = Error::config(format!("\"{controller}\" is not one of the controllers"))
                     .hint("name it in controllers, too");
-                return Err(profile.wrong(error, "comount", name.span()));
+                return Err(table.wrong(error, "comount", name.span()));
             }
             let taken =
                 group.contains(&controller) || setup.comount.iter().any(|group| group.contains(&controller));
-            once(profile, name, "comount", taken)?;
+            once(&table, "comount", &name, taken)?;
             group.push(controller);
         }
         setup.comount.push(group);
     }
-    setup.favordynmods = raw.favordynmods.unwrap_or(false);
+    setup.favordynmods = table.flag("favordynmods")?.unwrap_or(false);
     Ok(setup)
 }
 
@@ -130,59 +136,50 @@ fn controller(text: &str) -> Result<String> {
     }
 }
 
-fn once(profile: &Profile, text: &raw::Text, key: &str, taken: bool) -> Result<()> {
+/// Refuses what was there before.
+pub fn once(table: &Table, key: &str, text: &Text, taken: bool) -> Result<()> {
     match taken {
         false => Ok(()),
         true => {
             let error = Error::config(format!("\"{}\" is named twice", shown(text.get_ref())));
-            Err(profile.wrong(error, key, text.span()))
+            Err(table.wrong(error, key, text.span()))
         }
     }
 }
 
-fn bridge(profile: &Profile, section: Spanned<raw::Bridge>, before: &[Bridge]) -> Result<Bridge> {
-    let origin: Origin = profile.origin(section.span());
-    let raw = section.into_inner();
-    let name: IfName = profile.value(&raw.name, "name")?;
-    once(profile, &raw.name, "name", before.iter().any(|bridge| bridge.name == name))?;
-    let read = || {
-        let mut ports: Vec<IfName> = Vec::new();
-        for text in &raw.ports {
-            let port: IfName = profile.value(text, "ports")?;
-            if port == name {
-                let error = Error::config("a bridge is not its own port");
-                return Err(profile.wrong(error, "ports", text.span()));
-            }
-            let taken = ports.contains(&port) || before.iter().any(|bridge| bridge.ports.contains(&port));
-            once(profile, text, "ports", taken)?;
-            ports.push(port);
-        }
-        Ok(Bridge {
-            name: name.clone(),
-            ports,
-            hwaddr: profile.maybe(&raw.hwaddr, "hwaddr", str::parse)?,
-            mtu: profile.small(&raw.mtu, "mtu", 68, 65535)?,
-            ipv4: profile.each::<Net4>(raw.ipv4, "ipv4")?.into_iter().map(|net| net.0).collect(),
-            ipv6: profile.each(raw.ipv6, "ipv6")?,
-            origin,
-        })
+fn bridge(profile: &Profile, section: Node, before: &[Bridge]) -> Result<Bridge> {
+    let mut table = Table::open(profile, section, "", &["name", "ports", "hwaddr", "mtu", "ipv4", "ipv6"])?;
+    let text = table.word("name")?;
+    let text = table.need("name", text)?;
+    let name: IfName = table.parse("name", &text, str::parse)?;
+    once(&table, "name", &text, before.iter().any(|bridge| bridge.name == name))?;
+    let mut bridge = Bridge {
+        name: name.clone(),
+        ports: Vec::new(),
+        hwaddr: None,
+        mtu: None,
+        ipv4: Vec::new(),
+        ipv6: Vec::new(),
+        origin: profile.origin(table.span.clone()),
     };
-    read().map_err(|error| error.tried(format!("bridge \"{name}\"")))
+    fill(&mut table, &mut bridge, before).map_err(|error| error.tried(format!("bridge \"{name}\"")))?;
+    Ok(bridge)
 }
 
-/// An IPv4 address of a profile: its prefix is written. (An LXC file's address without one gets its class's, a habit
-/// that no new file should need to know.)
-pub struct Net4(pub Ipv4Net);
-
-impl std::str::FromStr for Net4 {
-    type Err = Error;
-
-    fn from_str(text: &str) -> Result<Self> {
-        let net = text.parse()?;
-        match text.contains('/') {
-            true => Ok(Self(net)),
-            false => Err(Error::config(format!("address \"{}\" has no prefix length", shown(text)))
-                .hint(format!("probably meant: {net}"))),
+fn fill(table: &mut Table, bridge: &mut Bridge, before: &[Bridge]) -> Result<()> {
+    for text in table.words("ports")? {
+        let port: IfName = table.parse("ports", &text, str::parse)?;
+        if port == bridge.name {
+            let error = Error::config("a bridge is not its own port");
+            return Err(table.wrong(error, "ports", text.span()));
         }
+        let taken = bridge.ports.contains(&port) || before.iter().any(|bridge| bridge.ports.contains(&port));
+        once(table, "ports", &text, taken)?;
+        bridge.ports.push(port);
     }
+    bridge.hwaddr = table.read("hwaddr", str::parse)?;
+    bridge.mtu = table.small("mtu", 68, 65535)?;
+    bridge.ipv4 = table.each("ipv4", network::ipv4)?;
+    bridge.ipv6 = table.each("ipv6", str::parse)?;
+    Ok(())
 }

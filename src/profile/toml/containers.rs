@@ -1,160 +1,198 @@
 //! `[[container]]`.
 
-use super::boards::{Net4, as_is};
-use super::{Profile, limits, raw};
-use crate::error::{Error, Origin, Result};
-use crate::profile::container::{
-    AutoMode, Console, Container, CreateTarget, Dev, Mount, MountFlags, Nic, NicKind,
-};
+use super::tree::{Node, Table, Text, Value};
+use super::{Profile, limits, mounts, network};
+use crate::error::{Error, Result};
+use crate::profile::container::{AutoMode, Console, Container, Dev};
 use crate::profile::text::shown;
-use crate::profile::value::{CapSet, Capabilities, ContainerName, IfName, MacvlanMode};
-use crate::profile::{field, fstab, lxc};
-use ::toml::Spanned;
+use crate::profile::value::{CapSet, Capabilities, ContainerName};
+use crate::profile::{field, lxc};
+use std::ops::Range;
 use std::path::Path;
 
-/// The container in section `position` of the profile.
-pub fn container(profile: &Profile, section: Spanned<raw::Container>, position: usize) -> Result<Container> {
-    let origin = profile.origin(section.span());
-    let raw = section.into_inner();
-    if let Some(config) = &raw.config {
-        only_lxc_keys(profile, position)?;
-        return from_lxc(profile, &raw, config);
+const KEYS: &[&str] = &[
+    "name",
+    "config",
+    "settings",
+    "hostname",
+    "rootfs",
+    "rootfs-read-only",
+    "rootfs-mount",
+    "command",
+    "execute-command",
+    "environment",
+    "cwd",
+    "user",
+    "group",
+    "arch",
+    "pts",
+    "tty",
+    "tty-dir",
+    "dev",
+    "console",
+    "proc",
+    "sys",
+    "fstab",
+    "mounts",
+    "cpuset",
+    "cpu",
+    "memory",
+    "pids",
+    "cgroup",
+    "devices",
+    "capabilities",
+    "no-new-privs",
+    "network",
+    "stop-signal",
+    "log-level",
+    "log-file",
+];
+
+/// One container, and the place of what gave it its name.
+pub fn container(profile: &Profile, section: Node) -> Result<(Container, Range<usize>)> {
+    let mut table = Table::open(profile, section, "", KEYS)?;
+    let origin = profile.origin(table.span.clone());
+    if let Some(config) = table.word("config")? {
+        return from_lxc(table, config);
     }
-    if let Some(setting) = raw.settings.first() {
+    if let Some(setting) = table.words("settings")?.first() {
         let error = Error::config("has no effect without config")
             .hint("settings are lines for the LXC file of config");
-        return Err(profile.wrong(error, "settings", setting.span()));
+        return Err(table.wrong(error, "settings", setting.span()));
     }
-    let Some(name) = &raw.name else {
-        return Err(Error::config("key \"name\" is missing").hint("a container has a name").at(&origin));
-    };
-    let name: ContainerName = profile.value(name, "name")?;
+    let text = table.word("name")?;
+    let text = table.need("name", text).map_err(|error| error.hint("a container has a name"))?;
+    let name: ContainerName = table.parse("name", &text, str::parse)?;
     let context = format!("container \"{name}\"");
-    inline(profile, raw, Container { origin, ..Container::toml_defaults(name) })
-        .map_err(|error| error.tried(context))
-}
-
-/// The keys that may stand beside `config`: the LXC file has the others' say.
-fn only_lxc_keys(profile: &Profile, position: usize) -> Result<()> {
-    let table = ::toml::de::DeTable::parse(profile.text).map_err(|error| profile.refused(&error))?;
-    let section = table.get_ref().get("container").and_then(|list| list.get_ref().as_array()?.get(position));
-    let Some(section) = section.and_then(|section| section.get_ref().as_table()) else { return Ok(()) };
-    for key in section.keys() {
-        if !matches!(key.get_ref().as_ref(), "name" | "config" | "settings") {
-            return Err(Error::config(format!("key \"{}\" stands beside config", key.get_ref()))
-                .hint("the LXC file says it; settings = [\"lxc.KEY = VALUE\"] says it otherwise")
-                .at(&profile.origin(key.span())));
-        }
+    let mut container = Container { origin, ..Container::toml_defaults(name) };
+    match fill(&mut table, &mut container) {
+        Ok(()) => Ok((container, text.span())),
+        Err(error) => Err(error.tried(context)),
     }
-    Ok(())
 }
 
-/// `config = "foo23.conf"`: an LXC file beside the profile, with LXC's defaults.
-fn from_lxc(profile: &Profile, raw: &raw::Container, config: &raw::Text) -> Result<Container> {
+/// `config = "foo23.conf"`: an LXC file beside the profile, with LXC's defaults. It has the other keys' say.
+fn from_lxc(mut table: Table, config: Text) -> Result<(Container, Range<usize>)> {
+    let profile = table.profile;
+    if let Some(key) = table.beside(&["name", "settings"]) {
+        return Err(Error::config(format!("key \"{}\" stands beside config", key.get_ref()))
+            .hint("the LXC file says it; settings = [\"lxc.KEY = VALUE\"] says it otherwise")
+            .at(&profile.origin(key.span())));
+    }
     let beside = Path::new(profile.file.as_ref()).parent().unwrap_or(Path::new(""));
-    let path = beside.join(profile.text(config, "config")?);
+    let path = beside.join(config.get_ref());
     let path = path.to_string_lossy();
-    let name: ContainerName = match &raw.name {
-        Some(name) => profile.value(name, "name")?,
+    let (name, named): (ContainerName, _) = match table.word("name")? {
+        Some(name) => (table.parse("name", &name, str::parse)?, name.span()),
         None => {
             let stem = Path::new(path.as_ref()).file_stem().unwrap_or_default().to_string_lossy();
-            stem.parse().map_err(|error: Error| {
-                profile.wrong(error.hint("name = \"…\" gives it another"), "config", config.span())
-            })?
+            let name = stem.parse().map_err(|error: Error| {
+                table.wrong(error.hint("name = \"…\" gives it another"), "config", config.span())
+            })?;
+            (name, config.span())
         }
     };
-    let settings = raw.settings.iter().map(|text| (text.get_ref().as_str(), profile.origin(text.span())));
-    lxc::read_with(&path, &name, settings)
-        .map_err(|error| error.at(&profile.origin(config.span())).tried(format!("container \"{name}\"")))
+    let settings = table.words("settings")?;
+    let settings = settings.iter().map(|text| (text.get_ref().as_str(), profile.origin(text.span())));
+    match lxc::read_with(&path, &name, settings) {
+        Ok(container) => Ok((container, named)),
+        Err(error) => Err(error.at(&profile.origin(config.span())).tried(format!("container \"{name}\""))),
+    }
 }
 
-fn inline(profile: &Profile, raw: raw::Container, mut container: Container) -> Result<Container> {
-    let c = &mut container;
-    if let Some(hostname) = &raw.hostname {
+fn fill(table: &mut Table, c: &mut Container) -> Result<()> {
+    let profile = table.profile;
+    if let Some(hostname) = table.text("hostname")? {
         // An empty one leaves the host's, as an LXC file without lxc.utsname does.
         let empty = hostname.get_ref().is_empty();
-        c.hostname = if empty { None } else { Some(profile.by(hostname, "hostname", field::hostname)?) };
+        c.hostname = if empty { None } else { Some(table.parse("hostname", &hostname, field::hostname)?) };
     }
-    c.rootfs = profile.maybe(&raw.rootfs, "rootfs", field::absolute)?;
-    c.rootfs_read_only = raw.rootfs_read_only.unwrap_or(false);
-    c.rootfs_mount = profile.maybe(&raw.rootfs_mount, "rootfs-mount", field::absolute)?;
-    c.command = words(profile, &raw.command, "command")?;
-    c.execute_command = words(profile, &raw.execute_command, "execute-command")?;
-    for (name, value) in &raw.environment {
-        if profile.text(name, "environment")?.contains('=') {
-            let error = Error::config(format!("variable name \"{}\" holds '='", shown(name.get_ref())));
-            return Err(profile.wrong(error, "environment", name.span()));
-        }
-        c.environment.push((name.get_ref().clone(), word(profile, value, "environment")?));
+    c.rootfs = table.read("rootfs", field::absolute)?;
+    c.rootfs_read_only = table.flag("rootfs-read-only")?.unwrap_or(false);
+    c.rootfs_mount = table.read("rootfs-mount", field::absolute)?;
+    c.command = command(table, "command")?;
+    c.execute_command = command(table, "execute-command")?;
+    if let Some(node) = table.take("environment") {
+        c.environment = environment(table, node)?;
     }
-    c.cwd = profile.maybe(&raw.cwd, "cwd", field::absolute)?;
-    c.uid = profile.small(&raw.user, "user", 0, u32::MAX - 1)?.unwrap_or(0);
-    c.gid = profile.small(&raw.group, "group", 0, u32::MAX - 1)?.unwrap_or(0);
-    c.personality = profile.maybe(&raw.arch, "arch", field::personality)?.unwrap_or_default();
-    c.pts = raw.pts.unwrap_or(c.pts);
-    c.tty = profile.small(&raw.tty, "tty", 0, 32)?.unwrap_or(0);
-    c.tty_dir = profile.maybe(&raw.tty_dir, "tty-dir", field::tty_dir)?.unwrap_or_default();
-    c.dev = profile.maybe(&raw.dev, "dev", dev)?.unwrap_or(c.dev);
-    c.console = profile.maybe(&raw.console, "console", console)?.unwrap_or(Console::Pty);
-    c.auto_mounts.proc = profile.maybe(&raw.proc, "proc", auto_mode)?.unwrap_or(c.auto_mounts.proc);
-    c.auto_mounts.sys = profile.maybe(&raw.sys, "sys", auto_mode)?.unwrap_or(c.auto_mounts.sys);
-    if let Some(fstab) = &raw.fstab {
-        c.fstab = Some((profile.by(fstab, "fstab", field::absolute)?, profile.origin(fstab.span())));
+    c.cwd = table.read("cwd", field::absolute)?;
+    c.uid = table.small("user", 0, u32::MAX - 1)?.unwrap_or(0);
+    c.gid = table.small("group", 0, u32::MAX - 1)?.unwrap_or(0);
+    c.personality = table.read("arch", field::personality)?.unwrap_or_default();
+    c.pts = table.flag("pts")?.unwrap_or(c.pts);
+    c.tty = table.small("tty", 0, 32)?.unwrap_or(0);
+    c.tty_dir = table.read("tty-dir", field::tty_dir)?.unwrap_or_default();
+    c.dev = table.read("dev", dev)?.unwrap_or(c.dev);
+    c.console = table.read("console", console)?.unwrap_or(Console::Pty);
+    c.auto_mounts.proc = table.read("proc", auto_mode)?.unwrap_or(c.auto_mounts.proc);
+    c.auto_mounts.sys = table.read("sys", auto_mode)?.unwrap_or(c.auto_mounts.sys);
+    if let Some(fstab) = table.word("fstab")? {
+        c.fstab = Some((table.parse("fstab", &fstab, field::absolute)?, profile.origin(fstab.span())));
     }
-    for section in raw.mounts {
-        let origin = profile.origin(section.span());
-        let mount = mount(profile, section.into_inner(), &origin);
-        c.mounts.push(mount.map_err(|error| error.tried("mounts").at(&origin))?);
+    for node in table.list("mounts")? {
+        c.mounts.push(mounts::mount(profile, node)?);
     }
-    c.no_new_privs = raw.no_new_privs.unwrap_or(false);
-    c.stop_signal = profile.maybe(&raw.stop_signal, "stop-signal", str::parse)?.unwrap_or(c.stop_signal);
-    c.log_level = profile.maybe(&raw.log_level, "log-level", field::log_level)?;
-    c.log_file = profile.maybe(&raw.log_file, "log-file", field::absolute)?;
-    if let Some(capabilities) = raw.capabilities {
-        c.capabilities = self::capabilities(profile, capabilities)?;
+    c.no_new_privs = table.flag("no-new-privs")?.unwrap_or(false);
+    c.stop_signal = table.read("stop-signal", str::parse)?.unwrap_or(c.stop_signal);
+    c.log_level = table.read("log-level", field::log_level)?;
+    c.log_file = table.read("log-file", field::absolute)?;
+    if let Some(node) = table.take("capabilities") {
+        c.capabilities = capabilities(table, node)?;
     }
-    if let Some(network) = raw.network {
-        let span = network.span();
-        match network.into_inner() {
-            raw::Network::Word(word) if word == "host" => c.own_network = false,
-            raw::Network::Word(word) => {
-                let error = Error::config(format!("\"{}\" is unknown", shown(&word)))
-                    .hint("\"host\", or [[container.network]] sections");
-                return Err(profile.wrong(error, "network", span));
-            }
-            raw::Network::Nics(sections) => {
+    if let Some(node) = table.take("network") {
+        let span = node.span();
+        match node.into_inner() {
+            Value::Text(word) if word == "host" => c.own_network = false,
+            Value::List(sections) => {
                 for section in sections {
-                    let nic = nic(profile, section, &c.network).map_err(|error| error.tried("network"))?;
+                    let nic =
+                        network::nic(profile, section, &c.network).map_err(|error| error.tried("network"))?;
                     c.network.push(nic);
                 }
             }
+            _ => return Err(profile.unexpected(span, "\"host\" or [[container.network]] sections")),
         }
     }
-    let limits = limits::Limits {
-        cpuset: raw.cpuset,
-        cpu: raw.cpu,
-        memory: raw.memory,
-        pids: raw.pids,
-        cgroup: raw.cgroup,
-        devices: raw.devices,
-    };
-    c.cgroup = limits::rules(profile, limits, &c.origin)?;
-    Ok(container)
+    c.cgroup = limits::rules(table, &c.origin)?;
+    Ok(())
 }
 
 /// A word of a command or a variable's value: it may be empty and hold anything but NUL.
-fn word(profile: &Profile, text: &raw::Text, key: &str) -> Result<String> {
+fn argument(table: &Table, key: &str, text: Text) -> Result<String> {
     match text.get_ref().contains('\0') {
-        true => Err(profile.wrong(Error::config("a NUL cannot be passed on"), key, text.span())),
-        false => Ok(text.get_ref().clone()),
+        true => Err(table.wrong(Error::config("a NUL cannot be passed on"), key, text.span())),
+        false => Ok(text.into_inner()),
     }
 }
 
-fn words(profile: &Profile, texts: &[raw::Text], key: &str) -> Result<Vec<String>> {
-    if let Some(first) = texts.first() {
-        profile.text(first, key)?;
+fn command(table: &mut Table, key: &str) -> Result<Vec<String>> {
+    let mut command = Vec::new();
+    for node in table.list(key)? {
+        let text = table.profile.to_text(node)?;
+        if command.is_empty() {
+            table.check(key, &text)?;
+        }
+        command.push(argument(table, key, text)?);
     }
-    texts.iter().map(|text| word(profile, text, key)).collect()
+    Ok(command)
+}
+
+fn environment(table: &Table, node: Node) -> Result<Vec<(String, String)>> {
+    let span = node.span();
+    let Value::Table(entries) = node.into_inner() else {
+        return Err(table.profile.unexpected(span, "a table"));
+    };
+    let mut environment = Vec::new();
+    for (name, value) in entries {
+        table.check("environment", &name)?;
+        if name.get_ref().contains('=') {
+            let error = Error::config(format!("variable name \"{}\" holds '='", shown(name.get_ref())));
+            return Err(table.wrong(error, "environment", name.span()));
+        }
+        let value = argument(table, "environment", table.profile.to_text(value)?)?;
+        environment.push((name.into_inner(), value));
+    }
+    Ok(environment)
 }
 
 fn dev(text: &str) -> Result<Dev> {
@@ -169,9 +207,11 @@ fn console(text: &str) -> Result<Console> {
     match text {
         "pty" => Ok(Console::Pty),
         "none" => Ok(Console::None),
-        path => field::absolute(path)
-            .map(Console::Path)
-            .map_err(|error| error.hint("pty, none or an absolute path")),
+        path if path.starts_with('/') => Ok(Console::Path(path.into())),
+        _ => {
+            Err(Error::config(format!("\"{}\" is unknown", shown(text)))
+                .hint("pty, none or an absolute path"))
+        }
     }
 }
 
@@ -183,146 +223,29 @@ fn auto_mode(text: &str) -> Result<Option<AutoMode>> {
     }
 }
 
-fn create(text: &str) -> Result<CreateTarget> {
-    match text {
-        "dir" => Ok(CreateTarget::Dir),
-        "file" => Ok(CreateTarget::File),
-        _ => Err(Error::config(format!("\"{}\" is unknown", shown(text))).hint("dir or file")),
-    }
-}
-
-/// A target is inside the rootfs, with or without a slash before it.
-fn target(text: &str) -> Result<String> {
-    let path = text.trim_start_matches('/');
-    match path.is_empty() || path.split('/').any(|part| part == "..") {
-        true => Err(Error::config(format!("\"{}\" is not a path below the root file system", shown(text)))
-            .hint("as in \"lib\" or \"/lib\", without ..")),
-        false => Ok(path.into()),
-    }
-}
-
-fn mount(profile: &Profile, raw: raw::Mount, origin: &Origin) -> Result<Mount> {
-    #[allow(clippy::useless_conversion)] // c_ulong has 32 bits on powerpc
-    let (bind, recursive, read_only): (u64, u64, u64) =
-        (libc::MS_BIND.into(), libc::MS_REC.into(), libc::MS_RDONLY.into());
-    let mut mount = Mount {
-        source: String::new(),
-        target: profile.by(&raw.to, "to", target)?,
-        fstype: "none".into(),
-        flags: MountFlags::default(),
-        data: String::new(),
-        optional: raw.optional.unwrap_or(false),
-        create: profile.maybe(&raw.create, "create", create)?,
-        origin: origin.clone(),
+/// `"all"`, a list to keep, `{ keep = […] }` or `{ drop = […] }`.
+fn capabilities(table: &Table, node: Node) -> Result<Capabilities> {
+    let span = node.span();
+    let set = |list: Vec<Node>| {
+        let mut set = 0;
+        for name in table.all_words("capabilities", list)? {
+            set |= table.parse("capabilities", &name, str::parse::<CapSet>)?.0;
+        }
+        Ok(CapSet(set))
     };
-    match (&raw.bind, &raw.r#type) {
-        (Some(source), None) => {
-            mount.source = profile.by(source, "bind", field::absolute)?;
-            mount.flags.set = if raw.recursive.unwrap_or(false) { bind | recursive } else { bind };
-            if let Some(source) = &raw.source {
-                let error = Error::config("stands beside bind").hint("bind names the source");
-                return Err(profile.wrong(error, "source", source.span()));
+    match node.get_ref() {
+        Value::Text(word) if word == "all" => Ok(Capabilities::All),
+        Value::List(_) => Ok(Capabilities::Keep(set(table.profile.to_list(node)?)?)),
+        Value::Table(_) => {
+            let mut inner = Table::open(table.profile, node, "capabilities.", &["keep", "drop"])?;
+            match (inner.take("keep"), inner.take("drop")) {
+                (Some(list), None) => Ok(Capabilities::Keep(set(table.profile.to_list(list)?)?)),
+                (None, Some(list)) => Ok(Capabilities::Drop(set(table.profile.to_list(list)?)?)),
+                _ => Err(table.wrong(Error::config("one of keep and drop is needed"), "capabilities", span)),
             }
         }
-        (None, Some(fstype)) => {
-            mount.fstype = profile.by(fstype, "type", as_is)?;
-            let source = profile.maybe(&raw.source, "source", as_is)?;
-            mount.source = source.unwrap_or_else(|| mount.fstype.clone());
-            if raw.recursive.is_some() {
-                return Err(Error::config("recursive is for a bind"));
-            }
-        }
-        _ => {
-            return Err(Error::config("either bind or type is needed")
-                .hint("{ bind = \"/lib\", to = \"lib\" } or { type = \"tmpfs\", to = \"run\" }"));
-        }
+        _ => Err(table
+            .profile
+            .unexpected(span, "\"all\", a list of names to keep, { keep = […] } or { drop = […] }")),
     }
-    if let Some(options) = &raw.options {
-        let text = profile.text(options, "options")?;
-        fstab::apply_options(&mut mount, text)
-            .map_err(|error| profile.wrong(error, "options", options.span()))?;
-    }
-    if let Some(wanted) = raw.read_only {
-        let (to, from) = match wanted {
-            true => (&mut mount.flags.set, &mut mount.flags.clear),
-            false => (&mut mount.flags.clear, &mut mount.flags.set),
-        };
-        *to |= read_only;
-        *from &= !read_only;
-    }
-    Ok(mount)
-}
-
-fn capabilities(profile: &Profile, raw: Spanned<raw::Capabilities>) -> Result<Capabilities> {
-    let span = raw.span();
-    let set = |names: &[raw::Text]| {
-        names.iter().try_fold(CapSet(0), |set, name| {
-            Ok(CapSet(set.0 | profile.value::<CapSet>(name, "capabilities")?.0))
-        })
-    };
-    let wrong = |cause: String| {
-        Err(profile.wrong(
-            Error::config(cause).hint("\"all\", a list of those to keep, { keep = […] } or { drop = […] }"),
-            "capabilities",
-            span.clone(),
-        ))
-    };
-    match raw.into_inner() {
-        raw::Capabilities::Word(word) if word == "all" => Ok(Capabilities::All),
-        raw::Capabilities::Word(word) => wrong(format!("\"{}\" is unknown", shown(&word))),
-        raw::Capabilities::Keep(names) => Ok(Capabilities::Keep(set(&names)?)),
-        raw::Capabilities::Table(raw::CapabilityTable { keep: Some(names), drop: None }) => {
-            Ok(Capabilities::Keep(set(&names)?))
-        }
-        raw::Capabilities::Table(raw::CapabilityTable { keep: None, drop: Some(names) }) => {
-            Ok(Capabilities::Drop(set(&names)?))
-        }
-        raw::Capabilities::Table(_) => wrong("one of keep and drop is needed".into()),
-    }
-}
-
-fn nic(profile: &Profile, section: Spanned<raw::Nic>, before: &[Nic]) -> Result<Nic> {
-    let origin = profile.origin(section.span());
-    let raw = section.into_inner();
-    let name: Option<IfName> = profile.maybe(&raw.name, "name", str::parse)?;
-    if let (Some(text), Some(_)) = (&raw.name, &name)
-        && before.iter().any(|nic| nic.name == name)
-    {
-        let error = Error::config(format!("\"{}\" is named twice", shown(text.get_ref())));
-        return Err(profile.wrong(error, "name", text.span()));
-    }
-    let mode: Option<MacvlanMode> = profile.maybe(&raw.mode, "mode", str::parse)?;
-    let kind = match (profile.text(&raw.r#type, "type")?, &raw.link) {
-        ("macvlan", Some(link)) => NicKind::Macvlan {
-            link: profile.value(link, "link")?,
-            mode: mode.unwrap_or(MacvlanMode::Private),
-        },
-        ("macvlan", None) => {
-            let error = Error::config("this macvlan has no link")
-                .hint("link = \"br0\" names the host interface it goes on");
-            return Err(error.at(&origin));
-        }
-        ("empty", None) => NicKind::Empty,
-        ("empty", Some(link)) => {
-            let error = Error::config("an empty interface is the loopback alone: it has no link");
-            return Err(profile.wrong(error, "link", link.span()));
-        }
-        (other, _) => {
-            let error = Error::config(format!("interface type \"{}\" is unknown", shown(other)))
-                .hint("macvlan or empty");
-            return Err(profile.wrong(error, "type", raw.r#type.span()));
-        }
-    };
-    Ok(Nic {
-        kind,
-        name,
-        up: raw.up.unwrap_or(true),
-        hwaddr: profile.maybe(&raw.hwaddr, "hwaddr", field::mac)?,
-        mtu: profile.small(&raw.mtu, "mtu", 68, 65535)?,
-        ipv4: profile.each::<Net4>(raw.ipv4, "ipv4")?.into_iter().map(|net| net.0).collect(),
-        ipv6: profile.each(raw.ipv6, "ipv6")?,
-        gateway4: profile.maybe(&raw.ipv4_gateway, "ipv4-gateway", str::parse)?,
-        gateway6: profile.maybe(&raw.ipv6_gateway, "ipv6-gateway", str::parse)?,
-        origin,
-    })
 }

@@ -1,21 +1,11 @@
 //! A container's limits and device rules, as the cgroup v1 files they are written to.
 
-use super::{Profile, raw};
+use super::Profile;
+use super::tree::{Node, Table, Text, Value};
 use crate::error::{Error, Origin, Result};
 use crate::profile::container::CgroupRule;
 use crate::profile::field;
 use crate::profile::text::shown;
-use ::toml::Spanned;
-
-/// The sections that become cgroup rules.
-pub struct Limits {
-    pub cpuset: Option<raw::Cpuset>,
-    pub cpu: Option<raw::Cpu>,
-    pub memory: Option<raw::Memory>,
-    pub pids: Option<raw::Pids>,
-    pub cgroup: Vec<(raw::Text, raw::Text)>,
-    pub devices: Option<raw::Devices>,
-}
 
 /// What a container may do with devices when its profile says nothing: make any node, and use null zero full random
 /// urandom tty console ptmx and its own ptys.
@@ -33,61 +23,64 @@ pub const STANDARD_DEVICES: [&str; 11] = [
     "c 136:* rwm",
 ];
 
-/// The rules in the order they are written: what the sections say, the verbatim ones, devices last.
-pub fn rules(profile: &Profile, limits: Limits, container: &Origin) -> Result<Vec<CgroupRule>> {
+/// The rules in the order they are written: what the tables say, the verbatim ones, devices last.
+pub fn rules(container: &mut Table, origin: &Origin) -> Result<Vec<CgroupRule>> {
+    let profile = container.profile;
     let mut rules = Rules { profile, list: Vec::new() };
-    if let Some(cpuset) = &limits.cpuset {
-        rules.text("cpuset.cpus", &cpuset.cpus, "cpuset.cpus")?;
-        rules.text("cpuset.mems", &cpuset.mems, "cpuset.mems")?;
+    if let Some(node) = container.take("cpuset") {
+        let table = &mut Table::open(profile, node, "cpuset.", &["cpus", "mems"])?;
+        rules.text(table, "cpus", "cpuset.cpus")?;
+        rules.text(table, "mems", "cpuset.mems")?;
     }
-    if let Some(cpu) = &limits.cpu {
+    if let Some(node) = container.take("cpu") {
+        let keys = &["shares", "period", "quota", "rt-period", "rt-runtime"];
+        let table = &mut Table::open(profile, node, "cpu.", keys)?;
         // The kernel's own bounds: kernel/sched/core.c. A period goes before what has to fit into it.
-        rules.number("cpu.shares", &cpu.shares, "cpu.shares", 2, 262_144)?;
-        rules.number("cpu.cfs_period_us", &cpu.period, "cpu.period", 1_000, 1_000_000)?;
-        rules.number("cpu.cfs_quota_us", &cpu.quota, "cpu.quota", 1_000, i64::MAX / 1_000)?;
-        rules.number("cpu.rt_period_us", &cpu.rt_period, "cpu.rt-period", 1, i64::from(i32::MAX))?;
-        rules.number("cpu.rt_runtime_us", &cpu.rt_runtime, "cpu.rt-runtime", 0, i64::from(i32::MAX))?;
+        rules.number(table, "shares", "cpu.shares", 2, 262_144)?;
+        rules.number(table, "period", "cpu.cfs_period_us", 1_000, 1_000_000)?;
+        rules.number(table, "quota", "cpu.cfs_quota_us", 1_000, i64::MAX / 1_000)?;
+        rules.number(table, "rt-period", "cpu.rt_period_us", 1, i64::from(i32::MAX))?;
+        rules.number(table, "rt-runtime", "cpu.rt_runtime_us", 0, i64::from(i32::MAX))?;
     }
-    if let Some(memory) = &limits.memory {
-        let limit = rules.size("memory.limit_in_bytes", &memory.limit, "memory.limit")?;
-        rules.size("memory.soft_limit_in_bytes", &memory.soft_limit, "memory.soft-limit")?;
-        let both =
-            rules.size("memory.memsw.limit_in_bytes", &memory.limit_with_swap, "memory.limit-with-swap")?;
-        if let (Some(both), Some(size)) = (both, &memory.limit_with_swap)
-            && limit.is_none_or(|limit| both < limit)
-        {
-            let error =
-                Error::config("is not memory.limit or more").hint("it counts memory and swap together");
-            return Err(profile.wrong(error, "memory.limit-with-swap", size.span()));
-        }
-        rules.number("memory.swappiness", &memory.swappiness, "memory.swappiness", 0, 100)?;
+    if let Some(node) = container.take("memory") {
+        let keys = &["limit", "soft-limit", "limit-with-swap", "swappiness"];
+        let table = &mut Table::open(profile, node, "memory.", keys)?;
+        let limit = rules.size(table, "limit", "memory.limit_in_bytes", 4096)?;
+        rules.size(table, "soft-limit", "memory.soft_limit_in_bytes", 4096)?;
+        rules.size(table, "limit-with-swap", "memory.memsw.limit_in_bytes", limit)?;
+        rules.number(table, "swappiness", "memory.swappiness", 0, 100)?;
     }
-    if let Some(pids) = &limits.pids {
+    if let Some(node) = container.take("pids") {
+        let table = &mut Table::open(profile, node, "pids.", &["max"])?;
         // PID_MAX_LIMIT, include/linux/threads.h.
-        rules.number("pids.max", &pids.max, "pids.max", 1, 4_194_304)?;
+        rules.number(table, "max", "pids.max", 1, 4_194_304)?;
     }
-    for (file, value) in &limits.cgroup {
-        let name = profile.text(file, "cgroup")?;
-        if name.starts_with("devices.") {
-            let error = Error::config(format!("\"{name}\" has keys of its own"))
+    for pair in container.list("cgroup")? {
+        let span = pair.span();
+        let words = container.all_words("cgroup", profile.to_list(pair)?)?;
+        let [file, value] = words.as_slice() else {
+            return Err(profile.unexpected(span, "a pair of strings, file and value,"));
+        };
+        if file.get_ref().starts_with("devices.") {
+            let error = Error::config(format!("\"{}\" has keys of its own", shown(file.get_ref())))
                 .hint("devices = { deny = […], allow = […] }");
-            return Err(profile.wrong(error, "cgroup", file.span()));
+            return Err(container.wrong(error, "cgroup", file.span()));
         }
-        let origin = profile.origin(value.span());
-        let rule = field::cgroup_rule(name, profile.text(value, "cgroup")?, &origin);
-        rules.list.push(rule.map_err(|error| error.tried("cgroup").at(&origin))?);
+        rules.push(file.get_ref(), value, "cgroup")?;
     }
-    match &limits.devices {
+    match container.take("devices") {
         None => {
-            rules.device("devices.deny", "a", container)?;
-            rules.standard_devices(container)?;
+            rules.device("devices.deny", "a", origin)?;
+            rules.standard_devices(origin)?;
         }
-        Some(devices) => {
-            match &devices.deny {
-                None => rules.device("devices.deny", "a", container)?,
-                Some(list) => rules.devices("devices.deny", list)?,
+        Some(node) => {
+            let table = &mut Table::open(profile, node, "devices.", &["deny", "allow"])?;
+            match table.take("deny") {
+                None => rules.device("devices.deny", "a", origin)?,
+                Some(list) => rules.devices(table, "deny", "devices.deny", profile.to_list(list)?)?,
             }
-            rules.devices("devices.allow", devices.allow.as_deref().unwrap_or_default())?;
+            let list = table.list("allow")?;
+            rules.devices(table, "allow", "devices.allow", list)?;
         }
     }
     Ok(rules.list)
@@ -100,51 +93,16 @@ struct Rules<'a> {
 }
 
 impl Rules<'_> {
-    fn text(&mut self, file: &str, text: &Option<raw::Text>, key: &str) -> Result<()> {
-        let Some(text) = text else { return Ok(()) };
-        let origin = self.profile.origin(text.span());
-        let rule = field::cgroup_rule(file, self.profile.text(text, key)?, &origin);
-        self.list.push(rule.map_err(|error| error.tried(key).at(&origin))?);
-        Ok(())
+    fn text(&mut self, table: &mut Table, key: &str, file: &str) -> Result<()> {
+        match table.word(key)? {
+            Some(text) => self.push(file, &text, file),
+            None => Ok(()),
+        }
     }
 
-    fn push(&mut self, file: &str, value: i64, at: std::ops::Range<usize>) {
-        let origin = self.profile.origin(at);
-        self.list.push(CgroupRule { file: file.into(), value: value.to_string(), origin });
-    }
-
-    fn number(
-        &mut self,
-        file: &str,
-        number: &Option<raw::Number>,
-        key: &str,
-        least: i64,
-        most: i64,
-    ) -> Result<()> {
-        let Some(number) = number else { return Ok(()) };
-        let value = self.profile.number(number, key, least, most)?;
-        self.push(file, value, number.span());
-        Ok(())
-    }
-
-    fn size(&mut self, file: &str, size: &Option<Spanned<raw::Size>>, key: &str) -> Result<Option<i64>> {
-        let Some(size) = size else { return Ok(None) };
-        let bytes = match size.get_ref() {
-            raw::Size::Bytes(bytes) => Some(*bytes),
-            raw::Size::Text(text) => bytes(text),
-        };
-        // Less than a page is nothing.
-        let Some(bytes) = bytes.filter(|bytes| *bytes >= 4096) else {
-            let shown = match size.get_ref() {
-                raw::Size::Bytes(bytes) => bytes.to_string(),
-                raw::Size::Text(text) => format!("\"{}\"", shown(text)),
-            };
-            let error = Error::config(format!("{shown} is not a size of 4096 bytes or more"))
-                .hint("a number of bytes, or a string with K, M or G: \"64M\"");
-            return Err(self.profile.wrong(error, key, size.span()));
-        };
-        self.push(file, bytes, size.span());
-        Ok(Some(bytes))
+    fn push(&mut self, file: &str, value: &Text, key: &str) -> Result<()> {
+        let origin = self.profile.origin(value.span());
+        self.device(file, value.get_ref(), &origin).map_err(|error| error.tried(key).at(&origin))
     }
 
     fn device(&mut self, file: &str, rule: &str, origin: &Origin) -> Result<()> {
@@ -152,17 +110,46 @@ impl Rules<'_> {
         Ok(())
     }
 
+    fn number(&mut self, table: &mut Table, key: &str, file: &str, least: i64, most: i64) -> Result<()> {
+        let Some(number) = table.number(key, least, most)? else { return Ok(()) };
+        let origin = self.profile.origin(number.span());
+        self.device(file, &number.get_ref().to_string(), &origin)
+    }
+
+    /// A size that is not below `least`, which is what is returned where there is none.
+    fn size(&mut self, table: &mut Table, key: &str, file: &str, least: i64) -> Result<i64> {
+        let Some(node) = table.take(key) else { return Ok(least) };
+        let bytes = match node.get_ref() {
+            Value::Number(bytes) => *bytes,
+            Value::Text(text) => bytes(text).ok_or_else(|| {
+                let error = Error::config(format!("\"{}\" is not a size", shown(text)))
+                    .hint("a number of bytes, or a string with K, M or G: \"64M\"");
+                table.wrong(error, key, node.span())
+            })?,
+            _ => return Err(self.profile.unexpected(node.span(), "a size such as 65536 or \"64M\"")),
+        };
+        if bytes < least {
+            // Less than a page is nothing; memory with swap is not less than memory.
+            return Err(table.wrong(
+                Error::config(format!("{bytes} bytes are less than {least}")),
+                key,
+                node.span(),
+            ));
+        }
+        let origin = self.profile.origin(node.span());
+        self.device(file, &bytes.to_string(), &origin)?;
+        Ok(bytes)
+    }
+
     fn standard_devices(&mut self, origin: &Origin) -> Result<()> {
         STANDARD_DEVICES.iter().try_for_each(|rule| self.device("devices.allow", rule, origin))
     }
 
-    fn devices(&mut self, file: &str, rules: &[raw::Text]) -> Result<()> {
-        for rule in rules {
-            let origin = self.profile.origin(rule.span());
-            let text = self.profile.text(rule, file)?;
-            match (file, text) {
-                ("devices.allow", "standard") => self.standard_devices(&origin)?,
-                _ => self.device(file, text, &origin).map_err(|error| error.tried(file).at(&origin))?,
+    fn devices(&mut self, table: &Table, key: &str, file: &str, list: Vec<Node>) -> Result<()> {
+        for rule in table.all_words(key, list)? {
+            match (key, rule.get_ref().as_str()) {
+                ("allow", "standard") => self.standard_devices(&self.profile.origin(rule.span()))?,
+                _ => self.push(file, &rule, file)?,
             }
         }
         Ok(())

@@ -1,0 +1,79 @@
+//! `[[container.network]]`.
+
+use super::Profile;
+use super::boards::once;
+use super::tree::{Node, Table};
+use crate::error::{Error, Result};
+use crate::profile::container::{Nic, NicKind};
+use crate::profile::field;
+use crate::profile::text::shown;
+use crate::profile::value::{IfName, Ipv4Net, MacvlanMode};
+
+const KEYS: &[&str] =
+    &["type", "link", "mode", "name", "up", "hwaddr", "mtu", "ipv4", "ipv6", "ipv4-gateway", "ipv6-gateway"];
+
+/// An IPv4 address of a profile: its prefix is written. (An LXC file's address without one gets its class's, a habit
+/// that no new file should need to know.)
+pub fn ipv4(text: &str) -> Result<Ipv4Net> {
+    let net = text.parse()?;
+    match text.contains('/') {
+        true => Ok(net),
+        false => Err(Error::config(format!("address \"{}\" has no prefix length", shown(text)))
+            .hint(format!("probably meant: {net}"))),
+    }
+}
+
+/// One interface; `before` are the container's others.
+pub fn nic(profile: &Profile, section: Node, before: &[Nic]) -> Result<Nic> {
+    let mut table = Table::open(profile, section, "", KEYS)?;
+    let name = match table.word("name")? {
+        None => None,
+        Some(text) => {
+            let name: IfName = table.parse("name", &text, str::parse)?;
+            once(&table, "name", &text, before.iter().any(|nic| nic.name.as_ref() == Some(&name)))?;
+            Some(name)
+        }
+    };
+    let kind = table.read("type", kind)?;
+    let mode = table.read("mode", str::parse)?;
+    let kind = match (table.need("type", kind)?, table.word("link")?) {
+        (true, Some(link)) => NicKind::Macvlan {
+            link: table.parse("link", &link, str::parse)?,
+            mode: mode.unwrap_or(MacvlanMode::Private),
+        },
+        (true, None) => {
+            return Err(Error::config("this macvlan has no link")
+                .hint("link = \"br0\" names the host interface it goes on")
+                .at(&profile.origin(table.span.clone())));
+        }
+        (false, None) => NicKind::Empty,
+        (false, Some(link)) => {
+            let error = Error::config("an empty interface is the loopback alone: it has no link");
+            return Err(table.wrong(error, "link", link.span()));
+        }
+    };
+    Ok(Nic {
+        kind,
+        name,
+        up: table.flag("up")?.unwrap_or(true),
+        hwaddr: table.read("hwaddr", field::mac)?,
+        mtu: table.small("mtu", 68, 65535)?,
+        ipv4: table.each("ipv4", ipv4)?,
+        ipv6: table.each("ipv6", str::parse)?,
+        gateway4: table.read("ipv4-gateway", str::parse)?,
+        gateway6: table.read("ipv6-gateway", str::parse)?,
+        origin: profile.origin(table.span.clone()),
+    })
+}
+
+/// True for a macvlan.
+fn kind(text: &str) -> Result<bool> {
+    match text {
+        "macvlan" => Ok(true),
+        "empty" => Ok(false),
+        _ => {
+            Err(Error::config(format!("interface type \"{}\" is unknown", shown(text)))
+                .hint("macvlan or empty"))
+        }
+    }
+}

@@ -1,0 +1,273 @@
+//! A profile as a tree of values with their places, by serde, and tables that give their keys away one by one.
+//!
+//! One type for every value, deserialized in one place: structs derived for each table cost 200 KB of code (measured on
+//! x86_64, opt-level z), this costs 20. A table knows its keys beforehand and refuses any other, as
+//! `deny_unknown_fields` would.
+
+use super::Profile;
+use crate::error::{Error, Result};
+use crate::profile::text::{nearest, shown};
+use ::toml::Spanned;
+use serde::Deserialize;
+use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
+use std::fmt;
+use std::ops::Range;
+
+/// A value with its place.
+pub type Node = Spanned<Value>;
+/// A text with its place.
+pub type Text = Spanned<String>;
+
+/// Any value of TOML.
+pub enum Value {
+    Bool(bool),
+    Number(i64),
+    Text(String),
+    List(Vec<Node>),
+    Table(Vec<(Text, Node)>),
+    /// A float, or a number beyond 64 bits: no key wants one.
+    Other,
+}
+
+impl<'de> Deserialize<'de> for Value {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
+        struct Any;
+        impl<'de> Visitor<'de> for Any {
+            type Value = Value;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a value")
+            }
+            fn visit_bool<E>(self, value: bool) -> std::result::Result<Value, E> {
+                Ok(Value::Bool(value))
+            }
+            fn visit_i64<E>(self, value: i64) -> std::result::Result<Value, E> {
+                Ok(Value::Number(value))
+            }
+            fn visit_f64<E>(self, _: f64) -> std::result::Result<Value, E> {
+                Ok(Value::Other)
+            }
+            fn visit_u64<E>(self, _: u64) -> std::result::Result<Value, E> {
+                Ok(Value::Other)
+            }
+            fn visit_i128<E>(self, _: i128) -> std::result::Result<Value, E> {
+                Ok(Value::Other)
+            }
+            fn visit_u128<E>(self, _: u128) -> std::result::Result<Value, E> {
+                Ok(Value::Other)
+            }
+            fn visit_str<E>(self, value: &str) -> std::result::Result<Value, E> {
+                Ok(Value::Text(value.into()))
+            }
+            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> std::result::Result<Value, A::Error> {
+                let mut out = Vec::new();
+                while let Some(item) = list.next_element()? {
+                    out.push(item);
+                }
+                Ok(Value::List(out))
+            }
+            fn visit_map<A: MapAccess<'de>>(self, mut table: A) -> std::result::Result<Value, A::Error> {
+                let mut out = Vec::new();
+                while let Some(entry) = table.next_entry()? {
+                    out.push(entry);
+                }
+                Ok(Value::Table(out))
+            }
+        }
+        deserializer.deserialize_any(Any)
+    }
+}
+
+/// A table whose keys are all known; they are taken one by one.
+pub struct Table<'a> {
+    pub profile: &'a Profile<'a>,
+    pub span: Range<usize>,
+    /// What stands before a key in messages: `cpu.`.
+    prefix: &'static str,
+    known: &'static [&'static str],
+    entries: Vec<(Text, Node)>,
+}
+
+impl<'a> Table<'a> {
+    /// `node` as a table with these keys.
+    pub fn open(
+        profile: &'a Profile<'a>,
+        node: Node,
+        prefix: &'static str,
+        known: &'static [&'static str],
+    ) -> Result<Self> {
+        let span = node.span();
+        let Value::Table(entries) = node.into_inner() else {
+            return Err(profile.unexpected(span, "a table"));
+        };
+        for (key, _) in &entries {
+            let name = key.get_ref().as_str();
+            if !known.contains(&name) {
+                let error = Error::config(format!("unknown key \"{}\"", shown(name)));
+                let hint = match nearest(name, known.iter().copied()) {
+                    Some(near) => format!("did you mean {near}?"),
+                    None => format!("known here: {}", known.join(", ")),
+                };
+                return Err(error.hint(hint).at(&profile.origin(key.span())));
+            }
+        }
+        Ok(Self { profile, span, prefix, known, entries })
+    }
+
+    /// The keys that are there, and are not one of `but`.
+    pub fn beside(&self, but: &[&str]) -> Option<&Text> {
+        self.entries.iter().map(|entry| &entry.0).find(|key| !but.contains(&key.get_ref().as_str()))
+    }
+
+    /// The value of `key`, which is one of the known ones.
+    pub fn take(&mut self, key: &str) -> Option<Node> {
+        debug_assert!(self.known.contains(&key), "{key} is not listed");
+        let at = self.entries.iter().position(|entry| entry.0.get_ref() == key)?;
+        Some(self.entries.swap_remove(at).1)
+    }
+
+    /// `error` is about the value of `key` at `span`.
+    pub fn wrong(&self, error: Error, key: &str, span: Range<usize>) -> Error {
+        error.tried(format!("{}{key}", self.prefix)).at(&self.profile.origin(span))
+    }
+
+    /// A key that has to be there.
+    pub fn need<T>(&self, key: &str, value: Option<T>) -> Result<T> {
+        value.ok_or_else(|| {
+            Error::config(format!("key \"{key}\" is missing")).at(&self.profile.origin(self.span.clone()))
+        })
+    }
+
+    /// A text as it is.
+    pub fn text(&mut self, key: &str) -> Result<Option<Text>> {
+        self.take(key).map(|node| self.profile.to_text(node)).transpose()
+    }
+
+    /// A text that is not empty and holds no control character: none is meant in a path, name or option.
+    pub fn word(&mut self, key: &str) -> Result<Option<Text>> {
+        let text = self.text(key)?;
+        if let Some(text) = &text {
+            self.check(key, text)?;
+        }
+        Ok(text)
+    }
+
+    /// See [`Table::word`].
+    pub fn check(&self, key: &str, text: &Text) -> Result<()> {
+        let value = text.get_ref().as_str();
+        let wrong = match value.chars().find(|c| c.is_control()) {
+            Some(bad) => Error::config(format!("\"{}\" holds '{}'", shown(value), bad.escape_debug())),
+            None if value.is_empty() => {
+                Error::config("is empty").hint("leave the key out to have its default")
+            }
+            None => return Ok(()),
+        };
+        Err(self.wrong(wrong, key, text.span()))
+    }
+
+    /// A word read by `parse`.
+    pub fn read<T>(&mut self, key: &str, parse: fn(&str) -> Result<T>) -> Result<Option<T>> {
+        match self.word(key)? {
+            None => Ok(None),
+            Some(text) => self.parse(key, &text, parse).map(Some),
+        }
+    }
+
+    /// The same for a word that was taken before.
+    pub fn parse<T>(&self, key: &str, text: &Text, parse: fn(&str) -> Result<T>) -> Result<T> {
+        parse(text.get_ref()).map_err(|error| self.wrong(error, key, text.span()))
+    }
+
+    /// A list's items; an absent one is empty.
+    pub fn list(&mut self, key: &str) -> Result<Vec<Node>> {
+        let Some(node) = self.take(key) else { return Ok(Vec::new()) };
+        self.profile.to_list(node)
+    }
+
+    /// A list of words.
+    pub fn words(&mut self, key: &str) -> Result<Vec<Text>> {
+        let list = self.list(key)?;
+        self.all_words(key, list)
+    }
+
+    /// Those of a list that was taken before.
+    pub fn all_words(&self, key: &str, list: Vec<Node>) -> Result<Vec<Text>> {
+        let mut words = Vec::with_capacity(list.len());
+        for node in list {
+            let text = self.profile.to_text(node)?;
+            self.check(key, &text)?;
+            words.push(text);
+        }
+        Ok(words)
+    }
+
+    /// One word or a list of them, each read by `parse`.
+    pub fn each<T>(&mut self, key: &str, parse: fn(&str) -> Result<T>) -> Result<Vec<T>> {
+        let words = match self.take(key) {
+            None => Vec::new(),
+            Some(node) if matches!(node.get_ref(), Value::List(_)) => {
+                let list = self.profile.to_list(node)?;
+                self.all_words(key, list)?
+            }
+            Some(node) => self.all_words(key, vec![node])?,
+        };
+        words.iter().map(|text| self.parse(key, text, parse)).collect()
+    }
+
+    /// `true` or `false`.
+    pub fn flag(&mut self, key: &str) -> Result<Option<bool>> {
+        match self.take(key) {
+            None => Ok(None),
+            Some(node) => match node.get_ref() {
+                Value::Bool(value) => Ok(Some(*value)),
+                _ => Err(self.profile.unexpected(node.span(), "true or false")),
+            },
+        }
+    }
+
+    /// A number within bounds, with its place.
+    pub fn number(&mut self, key: &str, least: i64, most: i64) -> Result<Option<Spanned<i64>>> {
+        let Some(node) = self.take(key) else { return Ok(None) };
+        match node.get_ref() {
+            Value::Number(value) if (least..=most).contains(value) => {
+                Ok(Some(Spanned::new(node.span(), *value)))
+            }
+            Value::Number(value) => {
+                let error = Error::config(format!("{value} is not a number {least}..={most}"));
+                Err(self.wrong(error, key, node.span()))
+            }
+            _ => Err(self.profile.unexpected(node.span(), "a whole number")),
+        }
+    }
+
+    /// The same for bounds that fit 32 bits.
+    pub fn small(&mut self, key: &str, least: u32, most: u32) -> Result<Option<u32>> {
+        let number = self.number(key, least.into(), most.into())?;
+        Ok(number.map(|number| *number.get_ref() as u32))
+    }
+}
+
+impl Profile<'_> {
+    /// The value at `span` is not of the type it has to be. Shown is the profile's own text.
+    pub fn unexpected(&self, span: Range<usize>, expected: &str) -> Error {
+        let found = self.text.get(span.clone()).unwrap_or_default();
+        Error::config(format!("{} stands where {expected} is expected", shown(found))).at(&self.origin(span))
+    }
+
+    /// A text.
+    pub fn to_text(&self, node: Node) -> Result<Text> {
+        let span = node.span();
+        match node.into_inner() {
+            Value::Text(text) => Ok(Spanned::new(span, text)),
+            _ => Err(self.unexpected(span, "a string")),
+        }
+    }
+
+    /// A list.
+    pub fn to_list(&self, node: Node) -> Result<Vec<Node>> {
+        let span = node.span();
+        match node.into_inner() {
+            Value::List(list) => Ok(list),
+            _ => Err(self.unexpected(span, "a list")),
+        }
+    }
+}
