@@ -1,6 +1,7 @@
 # make         static release files for powerpc (e500mc), aarch64 and x86_64 in dist/, with their sizes
 # make test    formatting, lints, unit tests here and under qemu-user for the boards' architectures, integration tests
 # make bench   a start's cost beside a plain C program's, bubblewrap's, LXC's, crun's and runc's (root)
+# make demo    builds this machine's file and shows the main job working, in namespaces of its own (root)
 # make setup   what both need on a Debian machine with rustup (they call it themselves; root where packages are missing)
 #
 # dist/boardbox-ARCH alone is a target, too. CARGO_TARGET_DIR is respected.
@@ -27,6 +28,9 @@ test: setup
 bench: all
 	@scripts/setup bench
 	@benches/run
+
+demo: dist/boardbox-$(shell uname -m)
+	@scripts/demo
 
 clean:
 	cargo clean

@@ -9,6 +9,9 @@ use crate::profile::Board;
 use crate::sys::lock::Lock;
 use std::time::Duration;
 
+/// Holds the path of the profile the board is up with.
+const PROFILE: &str = "/run/boardbox/profile";
+
 /// How long another `up` or `down` is waited for.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -68,9 +71,29 @@ pub fn down() -> Result<Vec<Error>> {
     }
     let lock = lock()?;
     let errors = Record::load()?.take_back(0);
+    if errors.is_empty() {
+        let _ = std::fs::remove_file(PROFILE);
+    }
     drop(lock);
     run::release();
     Ok(errors)
+}
+
+/// Notes which profile the board is up with, for the commands that follow.
+pub fn remember_profile(path: &str) -> Result<()> {
+    let failed = |error: std::io::Error| Error::io(format!("note profile {path}"), &error);
+    let whole = std::fs::canonicalize(path).map_err(failed)?;
+    run::prepare()?;
+    // By rename: a power cut leaves a whole line or none.
+    let new = format!("{PROFILE}.new");
+    std::fs::write(&new, whole.as_os_str().as_encoded_bytes())
+        .and_then(|()| std::fs::rename(&new, PROFILE))
+        .map_err(failed)
+}
+
+/// The profile that `up` was given last, while the board is up.
+pub fn remembered_profile() -> Option<String> {
+    std::fs::read_to_string(PROFILE).ok().filter(|path| !path.is_empty())
 }
 
 fn lock() -> Result<Lock> {

@@ -36,12 +36,13 @@ struct Up {
     names: Vec<ContainerName>,
 }
 
-/// Stops the profile's containers, the last one first, then takes back what up made: bridges, mounts, directories. With
-/// containers named, stops only those and leaves the board up.
+/// Stops the containers, the profile's last one first, then takes back what up made: bridges, mounts, directories. Without
+/// --profile, containers that are not (or no longer) in the profile stop, too. With containers named, stops only those and
+/// leaves the board up.
 #[derive(FromArgs)]
 #[argh(help_triggers("--help", "-h"))]
 struct Down {
-    /// the board's profile (default: /etc/boardbox/board.toml)
+    /// the board's profile (default: the one that up was given)
     #[argh(option, arg_name = "file")]
     profile: Option<String>,
     /// seconds until a container that does not stop is killed (default: 10)
@@ -82,7 +83,7 @@ struct Plan {
 #[derive(FromArgs)]
 #[argh(help_triggers("--help", "-h"))]
 struct Status {
-    /// the board's profile (default: /etc/boardbox/board.toml)
+    /// the board's profile (default: the one that up was given, else /etc/boardbox/board.toml)
     #[argh(option, arg_name = "file")]
     profile: Option<String>,
     /// as one JSON object
@@ -148,6 +149,7 @@ pub fn up(words: &Words) -> Run {
     let args: Up = words.parse()?;
     let board = profile(args.profile.as_deref(), &args.port)?;
     let containers = chosen(&board, &args.names)?;
+    apply::board::remember_profile(args.profile.as_deref().unwrap_or(DEFAULT_PROFILE))?;
     apply::board::up(&board, &mut |number, of, step| progress(number, of, &step.to_string()))?;
     let options = options(&board);
     let running = client::names()?;
@@ -165,13 +167,11 @@ pub fn up(words: &Words) -> Run {
 pub fn down(words: &Words) -> Run {
     words.no_command()?;
     let args: Down = words.parse()?;
-    let board = profile(args.profile.as_deref(), &[])?;
-    let containers = chosen(&board, &args.names)?;
-    let stopped =
-        each(containers.iter().rev(), |container| match control::stop_one(&container.name, args.timeout) {
-            Err(error) if error.kind == Kind::NotRunning => Ok(()),
-            other => other,
-        });
+    let names = to_stop(&args)?;
+    let stopped = each(names.iter(), |name| match control::stop_one(name, args.timeout) {
+        Err(error) if error.kind == Kind::NotRunning => Ok(()),
+        other => other,
+    });
     if !args.names.is_empty() || !matches!(stopped, Ok(0)) {
         return stopped;
     }
@@ -180,6 +180,30 @@ pub fn down(words: &Words) -> Run {
         complain(error);
     }
     Ok(left.first().map_or(0, |error| error.kind.exit_code()))
+}
+
+/// The containers that `down` stops, in its order. A profile that can not be read any more must not keep a board from
+/// shutting down.
+fn to_stop(args: &Down) -> Result<Vec<ContainerName>> {
+    if !args.names.is_empty() {
+        return Ok(args.names.clone());
+    }
+    let path = args.profile.clone().or_else(apply::board::remembered_profile);
+    let mut profiles: Vec<ContainerName> = match profile(path.as_deref(), &[]) {
+        Ok(board) => board.containers.iter().rev().map(|container| container.name.clone()).collect(),
+        Err(error) if args.profile.is_some() => return Err(error),
+        Err(error) => {
+            log::debug!("down without a profile: {error}");
+            Vec::new()
+        }
+    };
+    if args.profile.is_none() {
+        let mut others = client::names()?;
+        others.retain(|name| !profiles.contains(name));
+        others.append(&mut profiles);
+        return Ok(others);
+    }
+    Ok(profiles)
 }
 
 /// `boardbox plan`.
@@ -233,7 +257,7 @@ fn lines(text: &mut String, who: &str, steps: &[Planned]) {
 pub fn status(words: &Words) -> Run {
     words.no_command()?;
     let args: Status = words.parse()?;
-    let board = profile(args.profile.as_deref(), &[])?;
+    let board = profile(args.profile.or_else(apply::board::remembered_profile).as_deref(), &[])?;
     let status = apply::status::read(&board)?;
     let mut names: Vec<_> = board.containers.iter().map(|container| container.name.clone()).collect();
     for name in client::names()? {

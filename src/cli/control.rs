@@ -120,8 +120,10 @@ struct Ps {
 /// What a container answers, with the notes that come along said on the way.
 pub fn ask(name: &ContainerName, request: &Request<'_>, timeout: Option<Duration>) -> Result<client::Answer> {
     let answer = client::request(name, request, timeout).map_err(hinted(name))?;
-    if let Reply::DoneBut { note: text } | Reply::Ended { note: text, .. } = answer.reply() {
-        note(text);
+    if let Reply::DoneBut { note: text } | Reply::Ended { note: text, .. } = answer.reply()
+        && !text.is_empty()
+    {
+        note(&format!("container \"{name}\": {text}"));
     }
     Ok(answer)
 }

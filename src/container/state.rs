@@ -1,8 +1,10 @@
 //! A container's directory under /run/boardbox: `lock`, held by its live monitor, `control`, and `record`.
 
 use super::RUN_DIR;
+use crate::apply::run;
 use crate::error::{Error, Kind, Result};
 use crate::profile::value::ContainerName;
+use crate::sys::file;
 use crate::sys::lock::Lock;
 use nix::errno::Errno;
 use std::fmt::Write;
@@ -69,7 +71,7 @@ impl Claim {
         let dir = format!("{RUN_DIR}/{name}");
         // The monitor before us removes its directory while it still holds the lock: start over when that happens.
         for _ in 0..100 {
-            make_dir(RUN_DIR)?;
+            run::prepare()?;
             let was_there = match make_dir(&dir) {
                 Err(error) if error.is(Errno::ENOENT) => continue,
                 made => !made?,
@@ -109,9 +111,9 @@ impl Claim {
             let _ = std::fs::remove_file(format!("{}/{file}", self.dir));
         }
         let _ = std::fs::remove_dir(&self.dir);
-        // Goes with the last container, unless the board's own record is in it.
-        let _ = std::fs::remove_dir(RUN_DIR);
         drop(self.lock);
+        // Goes with the last container, unless the board's own record is in it.
+        run::release();
     }
 }
 
@@ -125,20 +127,9 @@ fn taken(name: &ContainerName) -> Error {
 
 /// Makes a directory; false when it is there already.
 fn make_dir(path: &str) -> Result<bool> {
-    use std::os::unix::fs::DirBuilderExt;
-    match std::fs::DirBuilder::new().mode(0o755).create(path) {
-        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(false),
-        Err(error) => {
-            let error = Error::io(format!("make directory {path}"), &error);
-            Err(if error.is(Errno::EROFS) || (error.is(Errno::ENOENT) && path == RUN_DIR) {
-                error.hint("boardbox keeps its state there: mount a tmpfs on /run")
-            } else if error.is(Errno::EACCES) {
-                error.hint("run this as root")
-            } else {
-                error
-            })
-        }
-        Ok(()) => Ok(true),
+    match file::make_dir(path) {
+        Err(error) if error.is(Errno::EEXIST) => Ok(false),
+        made => made.map(|()| true),
     }
 }
 
