@@ -245,11 +245,13 @@ mod tests {
             check("/dev/sda1/srv/foo/rootfs ext4 defaults")
                 .contains("/dev/sda1 /srv/foo/rootfs ext4 defaults)")
         );
+        assert!(check("/srv/foo/rootfs/lib none ro,bind 0 0").contains("\"ro,bind\" stands where"));
         assert!(check("/liblib none ro,bind 0 0").contains("\"ro,bind\" stands where"));
         for fine in [
             "/lib /srv/foo/rootfs/lib none ro,bind 0 0",
             "/copy/srv/foo/rootfs/lib lib none bind",
             "/a b bind bind 0 0",
+            "/a b bind mode=0755",
             "/a b",
         ] {
             refuse_lost_blank(fine, &["/srv/foo/rootfs"]).unwrap();

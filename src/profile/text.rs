@@ -117,6 +117,7 @@ mod tests {
         assert_eq!(near("lxc.ustname"), Some("lxc.utsname"));
         assert_eq!(near("lxc.tyt"), Some("lxc.tty"));
         assert_eq!(near("lxc.rootfs"), None);
+        assert_eq!(nearest("ro", ["to"].into_iter()), None);
         assert_eq!(near(&"x".repeat(100_000)), None);
     }
 

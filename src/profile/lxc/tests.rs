@@ -143,6 +143,15 @@ fn every_key_is_applied_or_says_that_it_is_not_yet() {
             }
         }
     }
+    for key in
+        "id_map seccomp hook.pre-start hook.pre-mount hook.mount hook.autodev hook.start hook.post-stop idmap \
+         seccomp.profile signal.stop signal.reboot hook.start-host hook.stop start.auto start.delay start.order group \
+         ephemeral namespace.clone namespace.keep namespace.share.net console.logfile console.buffer.size \
+         console.rotate console.size network.veth.pair network.vlan.id network.script.up network.script.down"
+            .split(' ')
+    {
+        assert!(error(format!("lxc.{key} = 1")).contains(": not supported yet"), "{key}");
+    }
     for key in ["cgroup2.memory.max", "prlimit.nofile", "sysctl.net.ipv4.ip_forward", "proc.oom_score_adj"] {
         assert!(error(format!("lxc.{key} = 1")).contains(": not supported yet"));
     }
@@ -302,6 +311,12 @@ fn settings_come_after_the_file_and_includes_where_they_stand() {
         let settings: Vec<String> = settings.iter().map(|setting| setting.to_string()).collect();
         read(&path(file), &name, &settings).map_err(|error| error.to_string().replace(&path(""), ""))
     };
+    for depth in 0..18 {
+        write(&format!("deep{depth}"), format!("lxc.include = {}", path(&format!("deep{}", depth + 1))));
+    }
+    write("deep18", String::new());
+    read("deep2", &[]).unwrap();
+    assert!(read("deep1", &[]).unwrap_err().starts_with("deep17:1:15: lxc.include nests more than 16 deep"));
     let c = read("a.conf", &["lxc.tty=3", " lxc.utsname = c"]).unwrap();
     assert_eq!((c.tty, c.hostname.as_deref(), c.tty_dir.as_str(), c.pts), (3, Some("c"), "two", true));
     assert_eq!(
