@@ -198,6 +198,11 @@ fn what_is_wrong_is_named_with_line_and_column() {
             "[board]\nname = 'b'\ncpus = 99999999999999999999",
             "b/p:3:8: 99999999999999999999 stands where a whole",
         ),
+        ("[board]\nname = 'b'\ncpus = 9223372036854775808", "b/p:3:8: 9223372036854775808 stands where"),
+        (
+            "[board]\nname = 'b'\n[[bridge]]\nname = 'x'\nports = ['e', 'e']",
+            "b/p:5:15: bridge \"x\": ports: \"e\" is named twice",
+        ),
         ("[board]\nname = 'b'\narch = 'x87'", "b/p:3:8: arch: architecture \"x87\" is unknown"),
         ("board = 3", "b/p:1:9: 3 stands where a table is expected"),
         ("container = 'x'\n[board]\nname = 'b'", "b/p:1:13: 'x' stands where a list is expected"),
@@ -293,6 +298,7 @@ fn what_is_wrong_in_a_container_is_named_with_line_and_column() {
             "5:11: container \"c\": console: \"tty\" is unknown (pty, none or an absolute path)",
         ),
         ("proc = 'yes'", "5:8: container \"c\": proc: \"yes\" is unknown (none, ro, rw or mixed)"),
+        ("mounts = [{ bind = '/l', to = '//' }]", "5:31: container \"c\": mounts: to: \"//\" is not a path"),
         ("mounts = [{ to = 'lib' }]", "5:11: container \"c\": mounts: either bind or type is needed"),
         ("mounts = [{ bind = '/lib' }]", "5:11: container \"c\": mounts: key \"to\" is missing"),
         (
