@@ -186,7 +186,8 @@ fn a_hierarchy_in_use_is_kept_and_told_of() {
         assert_eq!(mounted().len(), 2);
         fs::remove_dir(&used).unwrap();
         // An empty directory of ours is no reason to stay.
-        fs::create_dir(format!("{MOUNTPOINT}/perf_event/boardbox")).unwrap();
+        let own = Gone(format!("{MOUNTPOINT}/perf_event/boardbox"));
+        fs::create_dir(&own.0).unwrap();
         all_down();
         nothing_is_left();
     });

@@ -4,7 +4,8 @@ use boardbox::apply::{Undo, host, perform, undo_all};
 use boardbox::error::{Error, Kind, Origin};
 use boardbox::plan::{Host, Place, Planned, Step};
 use std::fs;
-use std::process::{Child, Command};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 /// The mount point of a v1 hierarchy of this machine, if it has one.
@@ -41,16 +42,49 @@ fn value(dir: &str, file: &str) -> String {
     fs::read_to_string(format!("{dir}/{file}")).unwrap().trim_end().to_owned()
 }
 
-fn sleeper(dir: &str) -> Child {
-    let child = Command::new("sleep").arg("600").spawn().unwrap();
-    fs::write(format!("{dir}/tasks"), child.id().to_string()).unwrap();
-    child
+/// A process in a cgroup, until it is dropped.
+struct Sleeper(Child);
+
+impl Sleeper {
+    fn new(dir: &str) -> Self {
+        let mut sleep = Command::new("sleep");
+        let sleeper = Self(sleep.arg("600").stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap());
+        fs::write(format!("{dir}/tasks"), sleeper.0.id().to_string()).unwrap();
+        sleeper
+    }
+}
+
+impl Drop for Sleeper {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// Leaves nothing behind when a test fails: the machine's hierarchies are everybody's.
+struct Gone(String);
+
+fn gone(root: &str, name: &str) -> Gone {
+    Gone(format!("{root}/boardbox/{name}-{}", std::process::id()))
+}
+
+impl Drop for Gone {
+    fn drop(&mut self) {
+        fn remove(dir: &Path) {
+            let below = fs::read_dir(dir).into_iter().flatten().flatten().map(|entry| entry.path());
+            below.filter(|path| path.is_dir()).for_each(|path| remove(&path));
+            let _ = fs::remove_dir(dir);
+        }
+        let dir = Path::new(&self.0);
+        remove(dir);
+        let _ = fs::remove_dir(dir.parent().unwrap());
+    }
 }
 
 #[test]
 fn a_cpuset_is_filled_so_that_a_task_can_enter_and_taken_back_when_it_is_empty() {
     let Some((_, root)) = root("cpuset") else { return };
-    let mut undo = Vec::new();
+    let (_gone, mut undo) = (gone(&root, "fill"), Vec::new());
     let dir = make("cpuset", &root, "fill", &mut undo).unwrap();
     for file in ["cpuset.cpus", "cpuset.mems"] {
         assert_eq!(value(&dir, file), value(&root, file));
@@ -62,7 +96,7 @@ fn a_cpuset_is_filled_so_that_a_task_can_enter_and_taken_back_when_it_is_empty()
     make("cpuset", &root, "fill", &mut Vec::new()).unwrap();
     assert_eq!(value(&dir, "cpuset.cpus"), "0");
 
-    let mut child = sleeper(&dir);
+    let child = Sleeper::new(&dir);
     let taken = make("cpuset", &root, "fill", &mut undo).unwrap_err();
     assert_eq!(taken.kind, Kind::Taken);
     assert!(
@@ -76,8 +110,7 @@ fn a_cpuset_is_filled_so_that_a_task_can_enter_and_taken_back_when_it_is_empty()
     fs::create_dir(format!("{dir}/c")).unwrap();
     let end = std::thread::spawn(move || {
         std::thread::sleep(Duration::from_millis(200));
-        child.kill().unwrap();
-        child.wait().unwrap();
+        drop(child);
     });
     let errors = undo_all(&mut undo);
     end.join().unwrap();
@@ -88,16 +121,15 @@ fn a_cpuset_is_filled_so_that_a_task_can_enter_and_taken_back_when_it_is_empty()
 #[test]
 fn a_cgroup_with_a_task_is_not_removed_and_the_error_says_why() {
     let Some((_, root)) = root("cpu") else { return };
-    let mut undo = Vec::new();
+    let (_gone, mut undo) = (gone(&root, "busy"), Vec::new());
     let dir = make("cpu", &root, "busy", &mut undo).unwrap();
-    let mut child = sleeper(&dir);
+    let child = Sleeper::new(&dir);
     let errors = undo_all(&mut undo.clone());
     assert_eq!(
         errors[0].to_string(),
         format!("remove cgroup {dir}: Device or resource busy (it still holds processes)")
     );
-    child.kill().unwrap();
-    child.wait().unwrap();
+    drop(child);
     assert!(undo_all(&mut undo).is_empty());
     assert!(undo_all(&mut vec![Undo::RemoveCgroup { dir }]).is_empty(), "gone already is no error");
 }
@@ -105,7 +137,7 @@ fn a_cgroup_with_a_task_is_not_removed_and_the_error_says_why() {
 #[test]
 fn settings_are_written_and_refusals_say_what_to_do() {
     let Some((_, root)) = root("cpu") else { return };
-    let mut undo = Vec::new();
+    let (_gone, mut undo) = (gone(&root, "shares"), Vec::new());
     let dir = make("cpu", &root, "shares", &mut undo).unwrap();
     write(&dir, "cpu.shares", "1234").unwrap();
     assert_eq!(value(&dir, "cpu.shares"), "1234");
@@ -128,17 +160,16 @@ fn settings_are_written_and_refusals_say_what_to_do() {
 #[test]
 fn a_cpuset_that_does_not_fit_names_the_cpus_there_are() {
     let Some((_, root)) = root("cpuset") else { return };
-    let mut undo = Vec::new();
+    let (_gone, mut undo) = (gone(&root, "cpus"), Vec::new());
     let dir = make("cpuset", &root, "cpus", &mut undo).unwrap();
     let (cpus, mems) = (value(&root, "cpuset.cpus"), value(&root, "cpuset.mems"));
     for (bad, which, there) in [("1000", "cpus", &cpus), ("x", "cpus", &cpus), ("63", "mems", &mems)] {
         let error = write(&dir, &format!("cpuset.{which}"), bad).unwrap_err().to_string();
         assert!(error.contains(&format!("that the cgroup above has: {there}")), "{error}");
     }
-    let mut child = sleeper(&dir);
+    let child = Sleeper::new(&dir);
     let emptied = write(&dir, "cpuset.cpus", "").unwrap_err().to_string();
-    child.kill().unwrap();
-    child.wait().unwrap();
+    drop(child);
     assert!(emptied.contains("(a cpuset in use can not be emptied)"), "{emptied}");
     assert!(undo_all(&mut undo).is_empty());
 }
@@ -146,7 +177,7 @@ fn a_cpuset_that_does_not_fit_names_the_cpus_there_are() {
 #[test]
 fn device_rules_are_written_one_by_one() {
     let Some((_, root)) = root("devices") else { return };
-    let mut undo = Vec::new();
+    let (_gone, mut undo) = (gone(&root, "rules"), Vec::new());
     let dir = make("devices", &root, "rules", &mut undo).unwrap();
     write(&dir, "devices.deny", "a").unwrap();
     write(&dir, "devices.allow", "c 1:3 rw").unwrap();
@@ -166,7 +197,7 @@ fn starts_and_ends_of_many_do_not_get_in_each_others_way() {
             let root = &root;
             scope.spawn(move || {
                 for _ in 0..300 {
-                    let mut undo = Vec::new();
+                    let (_gone, mut undo) = (gone(root, &format!("many{thread}")), Vec::new());
                     let dir = make("cpuset", root, &format!("many{thread}"), &mut undo);
                     let dir = dir.unwrap_or_else(|error| panic!("{error}"));
                     assert_eq!(value(&dir, "cpuset.cpus"), value(root, "cpuset.cpus"));
