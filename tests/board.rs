@@ -227,6 +227,8 @@ fn a_run_that_is_killed_at_any_step_is_taken_back_by_down() {
 fn where_run_is_on_flash_the_record_is_in_memory_all_the_same() {
     in_own("where_run_is_on_flash_the_record_is_in_memory_all_the_same", || {
         let flash = format!("{}/run-on-flash", env!("CARGO_TARGET_TMPDIR"));
+        // What a failed run left there.
+        let _ = fs::remove_dir_all(&flash);
         fs::create_dir_all(&flash).unwrap();
         assert!(Command::new("mount").args(["--bind", &flash, "/run"]).status().unwrap().success());
         if file::in_memory("/run").unwrap() {
