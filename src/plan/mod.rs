@@ -4,6 +4,7 @@ pub mod board;
 pub mod bridges;
 pub mod cgroups;
 pub mod container;
+pub mod devices;
 pub mod hierarchies;
 pub mod host;
 pub mod mac;
