@@ -120,6 +120,20 @@ fn up_mounts_what_is_missing_and_down_unmounts_only_that() {
 }
 
 #[test]
+fn favordynmods_is_asked_for_where_the_kernel_has_it() {
+    in_own("favordynmods_is_asked_for_where_the_kernel_has_it", || {
+        let mut board = profile(&["net_prio"], &[]);
+        board.cgroup.favordynmods = true;
+        up(&board).unwrap();
+        let has_it = boardbox::sys::process::kernel_release() >= (6, 0);
+        let option = if has_it { ",favordynmods" } else { "" };
+        assert_eq!(mounted()[1], format!("{MOUNTPOINT}/net_prio cgroup rw,net_prio{option}"));
+        all_down();
+        nothing_is_left();
+    });
+}
+
+#[test]
 fn what_was_there_before_stays() {
     in_own("what_was_there_before_stays", || {
         fs::create_dir_all(format!("{MOUNTPOINT}/mine")).unwrap();
@@ -237,7 +251,7 @@ fn where_run_is_on_flash_the_record_is_in_memory_all_the_same() {
         up(&net_and_perf()).unwrap();
         assert!(file::in_memory(run::DIR).unwrap());
         run::prepare().unwrap();
-        run::make_dir("foo").unwrap();
+        fs::create_dir(format!("{}/foo", run::DIR)).unwrap();
         // Not while a container is in there.
         all_down();
         assert!(fs::metadata(format!("{}/foo", run::DIR)).is_ok());

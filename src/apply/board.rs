@@ -7,6 +7,7 @@ use crate::plan::host::Controller;
 use crate::plan::{self, Host, Planned, Step};
 use crate::profile::Board;
 use crate::sys::lock::Lock;
+use nix::errno::Errno;
 use std::time::Duration;
 
 /// Holds the path of the profile the board is up with.
@@ -19,14 +20,25 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// many there are, and the step. Returns the steps that were done; none if nothing was to do. A failure takes back what
 /// this run made, and only that.
 pub fn up(board: &Board, progress: &mut dyn FnMut(usize, usize, &Step)) -> Result<Vec<Planned>> {
-    run::prepare()?;
-    let done = up_locked(board, progress);
+    let done = prepared().and_then(|_lock| up_locked(board, progress));
     run::release();
     done
 }
 
+/// The directory of the record, locked.
+fn prepared() -> Result<Lock> {
+    loop {
+        run::prepare()?;
+        match lock() {
+            // Another one's end took the directory away in between.
+            Err(error) if error.is(Errno::ENOENT) => {}
+            Ok(_) if !run::is_in_memory(run::DIR) => {}
+            other => return other,
+        }
+    }
+}
+
 fn up_locked(board: &Board, progress: &mut dyn FnMut(usize, usize, &Step)) -> Result<Vec<Planned>> {
-    let _lock = lock()?;
     let host = settled(!board.bridges.is_empty())?;
     let steps = plan::board::up(board, &host)?;
     let mut record = Record::load()?;
@@ -66,10 +78,11 @@ fn together_unseen(controller: &Controller, host: &Host) -> bool {
 /// Takes back what `up` made, the last first, and nothing else. What can not be taken back stays in the record for the
 /// next `down`; the errors say why.
 pub fn down() -> Result<Vec<Error>> {
-    if std::fs::metadata(run::DIR).is_err() {
-        return Ok(Vec::new());
-    }
-    let lock = lock()?;
+    let lock = match lock() {
+        // Nothing is up.
+        Err(error) if error.is(Errno::ENOENT) => return Ok(Vec::new()),
+        other => other?,
+    };
     let errors = Record::load()?.take_back(0);
     if errors.is_empty() {
         let _ = std::fs::remove_file(PROFILE);

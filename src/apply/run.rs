@@ -15,21 +15,19 @@ const PARENT: &str = "/run";
 /// Its holders are quick.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Makes sure the directory is there and in memory.
+/// Makes sure the directory is there and in memory. Until the caller has a file open in it, another one's `release` may
+/// take it away again: where /run is on flash, what is made then may land below the tmpfs, so look with `is_in_memory`.
 pub fn prepare() -> Result<()> {
     // One system call in the usual case.
-    if file::in_memory(DIR).unwrap_or(false) {
+    if is_in_memory(DIR) {
         return Ok(());
     }
     prepare_locked(&lock()?)
 }
 
-/// Makes the directory `name` in it; it must not be there yet (EEXIST).
-pub fn make_dir(name: &str) -> Result<()> {
-    // Locked, so that no `release` takes the tmpfs away in between.
-    let lock = lock()?;
-    prepare_locked(&lock)?;
-    file::make_dir(&format!("{DIR}/{name}"))
+/// True when `path`, in the directory, is in memory. It stays there while a file in it is open.
+pub fn is_in_memory(path: &str) -> bool {
+    file::in_memory(path).unwrap_or(false)
 }
 
 /// Leaves nothing behind: the directory goes, and its tmpfs if that is boardbox's, unless something is in it.

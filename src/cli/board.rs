@@ -149,8 +149,8 @@ pub fn up(words: &Words) -> Run {
     let args: Up = words.parse()?;
     let board = profile(args.profile.as_deref(), &args.port)?;
     let containers = chosen(&board, &args.names)?;
-    apply::board::remember_profile(args.profile.as_deref().unwrap_or(DEFAULT_PROFILE))?;
     apply::board::up(&board, &mut |number, of, step| progress(number, of, &step.to_string()))?;
+    apply::board::remember_profile(args.profile.as_deref().unwrap_or(DEFAULT_PROFILE))?;
     let options = options(&board);
     let running = client::names()?;
     let missing: Vec<_> =

@@ -86,6 +86,12 @@ impl Claim {
             if !lock.is_at(&path) {
                 continue;
             }
+            // Where /run is on flash, the end of another container may just have taken the tmpfs above it away.
+            if !run::is_in_memory(&dir) {
+                let _ = std::fs::remove_file(&path);
+                let _ = std::fs::remove_dir(&dir);
+                continue;
+            }
             let stale = was_there.then(|| Record::read(name)).filter(|record| record.monitor != 0);
             return Ok(Self { dir, lock, stale });
         }
