@@ -65,7 +65,7 @@ fn request_in(
     let context = |error: Error| error.tried(format!("container \"{name}\""));
     let late = || {
         let cause = match timeout {
-            Some(timeout) => format!("no answer within {} s", timeout.as_secs_f32()),
+            Some(timeout) => format!("no answer within {} ms", timeout.as_millis()),
             None => "no answer".into(),
         };
         context(Error::new(Kind::Timeout, cause))

@@ -85,7 +85,7 @@ fn a_monitor_that_hangs_ends_in_a_timeout() {
     let _listener = run.listen("foo");
     let timeout = Some(Duration::from_millis(50));
     let error = request_in(&run.0, &name("foo"), &Request::Info, timeout).err().unwrap();
-    assert_eq!(error.to_string(), "container \"foo\": no answer within 0.05 s");
+    assert_eq!(error.to_string(), "container \"foo\": no answer within 50 ms");
     assert_eq!(error.kind, Kind::Timeout);
     // Also when its queue is full.
     let mut waiting = Vec::new();
