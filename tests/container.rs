@@ -98,6 +98,9 @@ fn a_start_that_fails_names_the_step_and_leaves_nothing() {
             let said = sandbox.boardbox(&words);
             assert_eq!(said.code, 255, "{what}: {said:?}");
             assert!(said.err.contains(message), "{what}: {}", said.err);
+            if !matches!(*what, "device" | "fstab") {
+                assert!(said.err.contains(&format!("container \"{name}\"")), "{what}: {}", said.err);
+            }
             let lines =
                 said.err.lines().filter(|line| !line.contains(" outside the root file system: skipped"));
             assert_eq!(lines.count(), 1, "{what}: {}", said.err);
@@ -105,10 +108,13 @@ fn a_start_that_fails_names_the_step_and_leaves_nothing() {
         }
     }
     let name = &sandbox.name("exec");
-    let said = sandbox.boardbox(&["lxc-start", "-n", name, "-f", SEED, "-d", "/bin/nothing"]);
-    assert_eq!(said.code, 255);
-    assert!(said.err.contains("exec /bin/nothing: No such file or directory"), "{}", said.err);
-    sandbox.assert_nothing_left(&[name]);
+    for applet in ["lxc-start", "lxc-execute"] {
+        let said = sandbox.boardbox(&[applet, "-n", name, "-f", SEED, "-d", "--", "/bin/nothing"]);
+        assert_eq!(said.code, 255);
+        let want = format!("container \"{name}\": exec /bin/nothing: No such file or directory");
+        assert!(said.err.contains(&want), "{}", said.err);
+        sandbox.assert_nothing_left(&[name]);
+    }
 }
 
 #[test]

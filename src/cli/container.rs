@@ -2,6 +2,7 @@
 
 use super::args::Words;
 use super::{Exit, Run, board, each, own, passed_on};
+use crate::apply;
 use crate::container::attach::{self, Attach};
 use crate::container::launch::{self, Options, Outcome};
 use crate::error::{Error, Kind, Result};
@@ -18,7 +19,7 @@ use argh::FromArgs;
 #[derive(FromArgs)]
 #[argh(help_triggers("--help", "-h"))]
 struct Start {
-    /// the board's profile (default: /etc/boardbox/board.toml)
+    /// the board's profile (default: the one that up was given, else /etc/boardbox/board.toml)
     #[argh(option, arg_name = "file")]
     profile: Option<String>,
     /// an LXC file instead of a profile
@@ -141,7 +142,8 @@ fn chosen(args: &Start, options: &mut Options) -> Result<Vec<Container>> {
     if args.names.is_empty() && args.profile.is_none() {
         return Err(Error::usage("which container?").hint("boardbox start --help"));
     }
-    let board = board::profile(args.profile.as_deref(), &[])?;
+    let path = args.profile.clone().or_else(apply::board::remembered_profile);
+    let board = board::profile(path.as_deref(), &[])?;
     options.controllers = board.cgroup.controllers.clone();
     let chosen: Vec<Container> = board::chosen(&board, &args.names)?.into_iter().cloned().collect();
     match chosen.is_empty() {

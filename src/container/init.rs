@@ -38,12 +38,10 @@ pub struct First<'a> {
 
 /// Sets the container up and executes its command.
 pub fn run(first: First<'_>) -> ! {
-    let monitor = first.monitor.as_raw_fd();
     let error = match set_up(&first) {
         Err(error) => error,
         Ok(()) => finish(&first),
     };
-    log::debug!("descriptor {monitor}: the start failed");
     conversation::fail(&first.monitor, error);
     std::process::exit(255)
 }
@@ -56,7 +54,7 @@ fn set_up(first: &First<'_>) -> Result<()> {
     let mut room = Room::default();
     for planned in first.steps.iter().filter(|planned| planned.place == Place::Child) {
         if matches!(planned.step, Step::JoinCgroup { .. }) {
-            joining().map_err(|error| failed(error, planned))?;
+            joining().map_err(|error| failed(error, planned, first))?;
         }
     }
     if first.container.own_network {
@@ -66,7 +64,7 @@ fn set_up(first: &First<'_>) -> Result<()> {
     mount::make_slave()?;
     let console = first.console.as_deref().map(pty::open_terminal).transpose()?;
     for planned in first.steps.iter().filter(|planned| planned.place == Place::Child) {
-        room.perform(&planned.step, first).map_err(|error| failed(error, planned))?;
+        room.perform(&planned.step, first).map_err(|error| failed(error, planned, first))?;
     }
     Message::SetUp.say(first.monitor.as_fd(), None)?;
     match Message::hear(first.monitor.as_fd())? {
@@ -86,11 +84,11 @@ fn set_up(first: &First<'_>) -> Result<()> {
     Ok(())
 }
 
-/// `ORIGIN: STEP: CAUSE`.
-fn failed(error: Error, planned: &Planned) -> Error {
+/// `ORIGIN: container "NAME": STEP: CAUSE`.
+fn failed(error: Error, planned: &Planned, first: &First<'_>) -> Error {
     let step = planned.step.to_string();
-    let error = if error.tried == step { error } else { error.tried(step) };
-    error.at(&planned.origin)
+    let error = if error.tried.starts_with(&step) { error } else { error.tried(step) };
+    error.tried(format!("container \"{}\"", first.container.name)).at(&planned.origin)
 }
 
 /// Capabilities, user, exec. Returns on failure only.
@@ -130,23 +128,24 @@ fn finish(first: &First<'_>) -> Error {
         return error;
     }
     let environment = environment(first.container);
-    let command = first.steps.iter().find_map(|planned| match &planned.step {
-        Step::Exec { command, .. } => Some(command),
+    let exec = first.steps.iter().find_map(|planned| match &planned.step {
+        Step::Exec { command, .. } => Some((planned, command)),
         _ => None,
     });
-    let Some(command) = command else { return Error::host("the plan has no command") };
-    match &first.image {
+    let Some((planned, command)) = exec else { return Error::host("the plan has no command") };
+    let error = match &first.image {
         None => process::exec(command, &environment, path(&environment)).kind(Kind::Config),
         Some(image) => {
-            if let Err(error) = process::keep_on_exec(first.monitor.as_fd()) {
-                return error;
-            }
-            let mut arguments =
-                vec![super::own_init::NAME.to_string(), first.monitor.as_raw_fd().to_string()];
+            let monitor = first.monitor.as_raw_fd();
+            let mut arguments = vec![super::own_init::NAME.to_string(), monitor.to_string()];
             arguments.extend_from_slice(command);
-            image.exec(&arguments, &environment)
+            match process::keep_on_exec(first.monitor.as_fd()) {
+                Ok(()) => image.exec(&arguments, &environment),
+                Err(error) => error,
+            }
         }
-    }
+    };
+    error.tried(format!("container \"{}\"", first.container.name)).at(&planned.origin)
 }
 
 /// What stays of the capabilities; `None` when all do.
@@ -217,7 +216,7 @@ impl Room {
             }
             Step::Mount { source, target, fstype, flags, data, optional, create, propagation, strict } => {
                 let links = if *strict { Links::Refused } else { Links::Inside };
-                let done = self.prepare(target, *create, Create::Dir).and_then(|root| {
+                let done = self.prepare(target, *create).and_then(|root| {
                     mount::mount_fs(source, fstype, Target { root, path: target, links }, *flags, data)
                 });
                 let done = done.and_then(|()| self.propagate(target, *propagation));
@@ -255,14 +254,12 @@ impl Room {
     }
 
     /// The root, with the target made where the profile says so.
-    fn prepare(&mut self, target: &str, create: Option<CreateTarget>, by_default: Create) -> Result<&Root> {
+    fn prepare(&mut self, target: &str, create: Option<CreateTarget>) -> Result<&Root> {
         let root = self.root()?;
-        if let Some(create) = create {
-            let last = match (create, by_default) {
-                (CreateTarget::Dir, _) => Create::Dir,
-                (CreateTarget::File, _) => Create::File,
-            };
-            root.create(target, last)?;
+        match create {
+            Some(CreateTarget::Dir) => drop(root.create(target, Create::Dir)?),
+            Some(CreateTarget::File) => drop(root.create(target, Create::File)?),
+            None => {}
         }
         Ok(root)
     }
@@ -285,7 +282,7 @@ impl Room {
     ) -> Result<()> {
         let source =
             open_path(source).map_err(|error| error.hint("a bind's source is a path of the host"))?;
-        let root = self.prepare(target, create, Create::Dir)?;
+        let root = self.prepare(target, create)?;
         mount::bind(
             source.as_fd(),
             Target { root, path: target, links: Links::Inside },

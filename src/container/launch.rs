@@ -187,7 +187,7 @@ impl<'a> Life<'a> {
             ttys.push(pty::open_pty()?);
         }
         for planned in on_host(&steps) {
-            apply::perform(planned, &mut self.undo)?;
+            apply::perform(planned, &mut self.undo).map_err(|error| self.named(error))?;
         }
         let image = if options.init { Some(Image::make()?) } else { None };
         let mut tasks = Vec::new();
@@ -270,6 +270,10 @@ impl<'a> Life<'a> {
         Ok(Some(console))
     }
 
+    fn named(&self, error: Error) -> Error {
+        error.tried(format!("container \"{}\"", self.container.name))
+    }
+
     /// The monitor's half of the conversation; see its picture. Returns the pid of the first user process.
     fn converse(&mut self, with: &OwnedFd, steps: &[Planned], first: Pid) -> Result<Pid> {
         socket::set_receive_timeout(with.as_fd(), PATIENCE)?;
@@ -296,18 +300,22 @@ impl<'a> Life<'a> {
                 }
                 Some((Message::SetUp, _)) => {
                     for planned in steps.iter().filter(|planned| planned.place == Place::Late) {
-                        apply::perform(planned, &mut self.undo)?;
+                        apply::perform(planned, &mut self.undo).map_err(|error| self.named(error))?;
                     }
                     set_up = true;
                     Message::Go.say(with.as_fd(), None)?;
                 }
                 Some((Message::User, _)) => user = sender.unwrap_or(first),
-                Some((Message::Failed(error), _)) => return Err(error),
+                Some((Message::Failed(error), _)) if error.cause.contains("container \"") => {
+                    return Err(error);
+                }
+                Some((Message::Failed(error), _)) => {
+                    return Err(self.named(error));
+                }
                 None if set_up => return Ok(user),
                 None => {
-                    return Err(Error::host("its first process ended during set-up")
-                        .tried(format!("container \"{}\"", self.container.name))
-                        .hint("was it killed for lack of memory? See dmesg"));
+                    let error = Error::host("its first process ended during set-up");
+                    return Err(self.named(error.hint("was it killed for lack of memory? See dmesg")));
                 }
                 Some(_) => return Err(Error::host("the start's conversation is out of order")),
             }
