@@ -227,7 +227,7 @@ fn a_run_that_is_killed_at_any_step_is_taken_back_by_down() {
                 again.args(["--exact", name]).env("KILLED_AT", at.to_string()).output().unwrap().status;
             assert!(!status.success());
             // A line whose step was never done: the end came right after it was written.
-            let record = format!("{}/up", run::DIR);
+            let record = format!("{}/.up", run::DIR);
             let lines = fs::read_to_string(&record).unwrap_or_default();
             assert_eq!(lines.lines().count(), at - 1, "{lines}");
             fs::write(&record, format!("{lines}unmount-hierarchy {MOUNTPOINT}/perf_event\n")).unwrap();

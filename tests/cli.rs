@@ -22,6 +22,8 @@ const APPLETS: [&str; 10] = [
     "lxc-cgroup",
 ];
 
+const DESCRIPTION: &str = include_str!("../docs/commands.md");
+
 /// A container that does not run: no other test and no user starts one of this name.
 const NOBODY: &str = "boardbox-cli-nobody";
 
@@ -359,4 +361,46 @@ fn lxc_programs_write_their_log_to_a_file() {
     std::fs::remove_file(&path).unwrap();
     let line = format!("ERROR: container \"{NOBODY}\" is not running (start it: lxc-start -n {NOBODY})\n");
     assert_eq!(log, line.repeat(2));
+}
+
+/// What docs/commands.md says under a command's heading.
+fn section(command: &str) -> &'static str {
+    let heading = format!("\n### {command}\n");
+    let (_, rest) = DESCRIPTION.split_once(&heading).unwrap_or_else(|| panic!("{command} has no section"));
+    rest.split_once("\n##").map_or(rest, |(section, _)| section)
+}
+
+#[test]
+fn the_description_has_every_command_and_option_and_no_others() {
+    for command in COMMANDS {
+        let section = section(&format!("boardbox {command}"));
+        assert!(section.contains(&format!("`boardbox {command}")), "{command}");
+        let options = options(&boardbox(&[command, "--help"]).out);
+        for (option, _) in &options {
+            assert!(section.contains(option.as_str()), "{command} {option}");
+        }
+        for word in section.split(|c: char| !(c.is_ascii_alphanumeric() || c == '-')) {
+            let known = options.iter().any(|(option, _)| option == word);
+            assert!(
+                !word.starts_with("--") || word.trim_matches('-').is_empty() || known,
+                "{command} {word}"
+            );
+        }
+    }
+    for applet in APPLETS {
+        let section = section(applet);
+        assert!(section.contains(&format!("`{applet} -n NAME")), "{applet}");
+        let help = boardbox(&[applet, "--help"]).out;
+        for line in help.lines().filter(|line| line.starts_with("  ")) {
+            let letter = line.split_whitespace().next().unwrap().trim_end_matches(',');
+            let long = line.split_whitespace().find(|word| word.starts_with("--")).unwrap();
+            let long = long.split(['=', '[']).next().unwrap();
+            let said = |text: &str| text.contains(&format!("{long}`")) || text.contains(&format!("{long} "));
+            let common = DESCRIPTION.split_once("## LXC's programs").unwrap().1.split_once("###").unwrap().0;
+            let by_letter = letter != long && section.contains(&format!("{letter}`"));
+            let in_usage =
+                section.contains(&format!("[{letter}")) || section.contains(&format!(" {letter} "));
+            assert!(said(common) || said(section) || by_letter || in_usage, "{applet} {letter} {long}");
+        }
+    }
 }

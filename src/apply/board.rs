@@ -10,8 +10,8 @@ use crate::sys::lock::Lock;
 use nix::errno::Errno;
 use std::time::Duration;
 
-/// Holds the path of the profile the board is up with.
-const PROFILE: &str = "/run/boardbox/profile";
+/// Holds the path of the profile the board is up with, and its ports. No container can have this name.
+const PROFILE: &str = "/run/boardbox/.profile";
 
 /// How long another `up` or `down` is waited for.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -92,21 +92,26 @@ pub fn down() -> Result<Vec<Error>> {
     Ok(errors)
 }
 
-/// Notes which profile the board is up with, for the commands that follow.
-pub fn remember_profile(path: &str) -> Result<()> {
+/// Notes which profile the board is up with, and what its ports are called here (`eth0=enp3s0`), for the commands that
+/// follow.
+pub fn remember_profile(path: &str, ports: &[String]) -> Result<()> {
     let failed = |error: std::io::Error| Error::io(format!("note profile {path}"), &error);
-    let whole = std::fs::canonicalize(path).map_err(failed)?;
+    let mut text = std::fs::canonicalize(path).map_err(failed)?.into_os_string().into_encoded_bytes();
+    for port in ports {
+        text.push(b'\n');
+        text.extend_from_slice(port.as_bytes());
+    }
     run::prepare()?;
-    // By rename: a power cut leaves a whole line or none.
+    // By rename: a power cut leaves the whole text or none.
     let new = format!("{PROFILE}.new");
-    std::fs::write(&new, whole.as_os_str().as_encoded_bytes())
-        .and_then(|()| std::fs::rename(&new, PROFILE))
-        .map_err(failed)
+    std::fs::write(&new, text).and_then(|()| std::fs::rename(&new, PROFILE)).map_err(failed)
 }
 
-/// The profile that `up` was given last, while the board is up.
-pub fn remembered_profile() -> Option<String> {
-    std::fs::read_to_string(PROFILE).ok().filter(|path| !path.is_empty())
+/// The profile that `up` was given last, while the board is up, and its ports.
+pub fn remembered_profile() -> Option<(String, Vec<String>)> {
+    let text = std::fs::read_to_string(PROFILE).ok()?;
+    let mut lines = text.lines().map(String::from);
+    Some((lines.next()?, lines.collect()))
 }
 
 fn lock() -> Result<Lock> {

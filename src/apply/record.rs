@@ -19,9 +19,9 @@ enum Line {
 }
 
 impl Record {
-    /// Reads the record of `up`; empty where there is none.
+    /// Reads the record of `up`; empty where there is none. No container can have the name of its file.
     pub fn load() -> Result<Self> {
-        Self::load_from(format!("{}/up", run::DIR))
+        Self::load_from(format!("{}/.up", run::DIR))
     }
 
     fn load_from(path: String) -> Result<Self> {

@@ -31,9 +31,9 @@ struct Up {
     /// a bridge port that has another name here: the profile's name, =, the interface to use; repeatable
     #[argh(option, arg_name = "port=interface")]
     port: Vec<String>,
-    /// start only these containers (default: all of the profile's)
+    /// start only these containers (default: all of the profile's); a word with a / or .toml at its end is the profile
     #[argh(positional, arg_name = "container")]
-    names: Vec<ContainerName>,
+    words: Vec<String>,
 }
 
 /// Stops the containers, the profile's last one first, then takes back what up made: bridges, mounts, directories. Without
@@ -42,15 +42,15 @@ struct Up {
 #[derive(FromArgs)]
 #[argh(help_triggers("--help", "-h"))]
 struct Down {
-    /// the board's profile (default: the one that up was given)
+    /// the board's profile (default: the one that up was given, else /etc/boardbox/board.toml)
     #[argh(option, arg_name = "file")]
     profile: Option<String>,
     /// seconds until a container that does not stop is killed (default: 10)
     #[argh(option, short = 't', default = "control::PATIENCE", arg_name = "seconds")]
     timeout: u32,
-    /// stop only these containers
+    /// stop only these containers; a word with a / or .toml at its end is the profile
     #[argh(positional, arg_name = "container")]
-    names: Vec<ContainerName>,
+    words: Vec<String>,
 }
 
 /// Prints the steps that up would take on this machine now, one a line: for whom, who performs it (host: the command
@@ -89,6 +89,9 @@ struct Status {
     /// as one JSON object
     #[argh(switch)]
     json: bool,
+    /// the board's profile, as --profile
+    #[argh(positional, arg_name = "profile")]
+    positional: Option<String>,
 }
 
 /// Reads the profile and puts other interfaces in for its ports.
@@ -120,6 +123,27 @@ pub fn profile(path: Option<&str>, ports: &[String]) -> Result<Board> {
     Ok(board)
 }
 
+/// The profile of the board that is up, where none is named.
+pub fn current(path: Option<&str>) -> Result<Board> {
+    match (path, apply::board::remembered_profile()) {
+        (None, Some((path, ports))) => profile(Some(&path), &ports),
+        _ => profile(path, &[]),
+    }
+}
+
+/// Tells a profile among the operands from the containers: no container's name has a `/`, none should end in `.toml`.
+pub fn operands(profile: Option<String>, words: Vec<String>) -> Result<(Option<String>, Vec<ContainerName>)> {
+    let (mut profile, mut names) = (profile, Vec::new());
+    for word in words {
+        if !word.contains('/') && !word.ends_with(".toml") {
+            names.push(word.parse().map_err(|error: Error| error.kind(Kind::Usage))?);
+        } else if let Some(other) = profile.replace(word) {
+            return Err(Error::usage(format!("one profile at a time, not \"{}\", too", shown(&other))));
+        }
+    }
+    Ok((profile, names))
+}
+
 /// The containers of these names, in the order of the names; all, in the profile's order, where there are none.
 pub fn chosen<'a>(board: &'a Board, names: &[ContainerName]) -> Result<Vec<&'a Container>> {
     if names.is_empty() {
@@ -147,10 +171,11 @@ pub fn options(board: &Board) -> Options {
 pub fn up(words: &Words) -> Run {
     words.no_command()?;
     let args: Up = words.parse()?;
-    let board = profile(args.profile.as_deref(), &args.port)?;
-    let containers = chosen(&board, &args.names)?;
+    let (file, names) = operands(args.profile, args.words)?;
+    let board = profile(file.as_deref(), &args.port)?;
+    let containers = chosen(&board, &names)?;
     apply::board::up(&board, &mut |number, of, step| progress(number, of, &step.to_string()))?;
-    apply::board::remember_profile(args.profile.as_deref().unwrap_or(DEFAULT_PROFILE))?;
+    apply::board::remember_profile(file.as_deref().unwrap_or(DEFAULT_PROFILE), &args.port)?;
     let options = options(&board);
     let running = client::names()?;
     let missing: Vec<_> =
@@ -167,12 +192,13 @@ pub fn up(words: &Words) -> Run {
 pub fn down(words: &Words) -> Run {
     words.no_command()?;
     let args: Down = words.parse()?;
-    let names = to_stop(&args)?;
+    let (file, chosen) = operands(args.profile, args.words)?;
+    let names = to_stop(file.as_deref(), &chosen)?;
     let stopped = each(names.iter(), |name| match control::stop_one(name, args.timeout) {
         Err(error) if error.kind == Kind::NotRunning => Ok(()),
         other => other,
     });
-    if !args.names.is_empty() || !matches!(stopped, Ok(0)) {
+    if !chosen.is_empty() || !matches!(stopped, Ok(0)) {
         return stopped;
     }
     let left = apply::board::down()?;
@@ -184,26 +210,25 @@ pub fn down(words: &Words) -> Run {
 
 /// The containers that `down` stops, in its order. A profile that can not be read any more must not keep a board from
 /// shutting down.
-fn to_stop(args: &Down) -> Result<Vec<ContainerName>> {
-    if !args.names.is_empty() {
-        return Ok(args.names.clone());
+fn to_stop(file: Option<&str>, chosen: &[ContainerName]) -> Result<Vec<ContainerName>> {
+    if !chosen.is_empty() {
+        return Ok(chosen.to_vec());
     }
-    let path = args.profile.clone().or_else(apply::board::remembered_profile);
-    let mut profiles: Vec<ContainerName> = match profile(path.as_deref(), &[]) {
+    let mut profiles: Vec<ContainerName> = match current(file) {
         Ok(board) => board.containers.iter().rev().map(|container| container.name.clone()).collect(),
-        Err(error) if args.profile.is_some() => return Err(error),
+        Err(error) if file.is_some() => return Err(error),
         Err(error) => {
             log::debug!("down without a profile: {error}");
             Vec::new()
         }
     };
-    if args.profile.is_none() {
-        let mut others = client::names()?;
-        others.retain(|name| !profiles.contains(name));
-        others.append(&mut profiles);
-        return Ok(others);
+    if file.is_some() {
+        return Ok(profiles);
     }
-    Ok(profiles)
+    let mut others = client::names()?;
+    others.retain(|name| !profiles.contains(name));
+    others.append(&mut profiles);
+    Ok(others)
 }
 
 /// `boardbox plan`.
@@ -257,7 +282,7 @@ fn lines(text: &mut String, who: &str, steps: &[Planned]) {
 pub fn status(words: &Words) -> Run {
     words.no_command()?;
     let args: Status = words.parse()?;
-    let board = profile(args.profile.or_else(apply::board::remembered_profile).as_deref(), &[])?;
+    let board = current(args.profile.or(args.positional).as_deref())?;
     let status = apply::status::read(&board)?;
     let mut names: Vec<_> = board.containers.iter().map(|container| container.name.clone()).collect();
     for name in client::names()? {
@@ -320,4 +345,24 @@ fn bridge(status: &BridgeStatus) -> Json {
         ("ports", Json::List(status.ports.iter().map(port).collect())),
         ("by_up", Json::Bool(status.ours)),
     ])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_profile_is_told_from_a_containers_name() {
+        let told = |words: &[&str]| {
+            let words = words.iter().map(|word| word.to_string()).collect();
+            operands(None, words).map(|(profile, names)| (profile.unwrap_or_default(), names.len()))
+        };
+        assert_eq!(told(&["a", "boards/x.toml", "b.c"]).unwrap(), ("boards/x.toml".into(), 2));
+        assert_eq!(told(&["x.toml"]).unwrap(), ("x.toml".into(), 0));
+        assert_eq!(told(&["/etc/x"]).unwrap(), ("/etc/x".into(), 0));
+        for bad in [&["x.toml", "y.toml"][..], &["a b"], &[""]] {
+            assert_eq!(told(bad).unwrap_err().kind, Kind::Usage);
+        }
+        assert!(operands(Some("x".into()), vec!["y.toml".into()]).is_err());
+    }
 }

@@ -2,7 +2,6 @@
 
 use super::args::Words;
 use super::{Exit, Run, board, each, own, passed_on};
-use crate::apply;
 use crate::container::attach::{self, Attach};
 use crate::container::launch::{self, Options, Outcome};
 use crate::error::{Error, Kind, Result};
@@ -40,9 +39,9 @@ struct Start {
     /// write the monitor's pid to this file
     #[argh(option, short = 'p', arg_name = "file")]
     pidfile: Option<String>,
-    /// the containers
+    /// the containers; a word with a / or .toml at its end is the profile
     #[argh(positional, arg_name = "container")]
-    names: Vec<ContainerName>,
+    words: Vec<String>,
 }
 
 /// Runs a command in a running container: boardbox exec CONTAINER [OPTIONS] [--] [COMMAND...]. Ends as
@@ -125,13 +124,14 @@ pub fn start(words: &Words) -> Run {
 }
 
 fn chosen(args: &Start, options: &mut Options) -> Result<Vec<Container>> {
+    let (profile, names) = board::operands(args.profile.clone(), args.words.clone())?;
     if let Some(file) = &args.file {
-        let name = match (&args.name, args.names.as_slice()) {
+        let name = match (&args.name, names.as_slice()) {
             (Some(name), []) | (None, [name]) => Some(name),
             (None, []) => None,
             _ => return Err(Error::usage("an LXC file describes one container")),
         };
-        if args.profile.is_some() {
+        if profile.is_some() {
             return Err(Error::usage("--profile and --file exclude each other"));
         }
         return from_lxc(file, name, &args.set).map(|container| vec![container]);
@@ -139,13 +139,12 @@ fn chosen(args: &Start, options: &mut Options) -> Result<Vec<Container>> {
     if args.name.is_some() || !args.set.is_empty() {
         return Err(Error::usage("--name and --set go with --file"));
     }
-    if args.names.is_empty() && args.profile.is_none() {
+    if names.is_empty() && profile.is_none() {
         return Err(Error::usage("which container?").hint("boardbox start --help"));
     }
-    let path = args.profile.clone().or_else(apply::board::remembered_profile);
-    let board = board::profile(path.as_deref(), &[])?;
+    let board = board::current(profile.as_deref())?;
     options.controllers = board.cgroup.controllers.clone();
-    let chosen: Vec<Container> = board::chosen(&board, &args.names)?.into_iter().cloned().collect();
+    let chosen: Vec<Container> = board::chosen(&board, &names)?.into_iter().cloned().collect();
     match chosen.is_empty() {
         true => {
             Err(Error::config("the profile has no containers").tried(board.file.as_deref().unwrap_or("")))

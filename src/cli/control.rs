@@ -120,10 +120,8 @@ struct Ps {
 /// What a container answers, with the notes that come along said on the way.
 pub fn ask(name: &ContainerName, request: &Request<'_>, timeout: Option<Duration>) -> Result<client::Answer> {
     let answer = client::request(name, request, timeout).map_err(hinted(name))?;
-    if let Reply::DoneBut { note: text } | Reply::Ended { note: text, .. } = answer.reply()
-        && !text.is_empty()
-    {
-        note(&format!("container \"{name}\": {text}"));
+    if let Reply::DoneBut { note: text } | Reply::Ended { note: text, .. } = answer.reply() {
+        note(name, text);
     }
     Ok(answer)
 }

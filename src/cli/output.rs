@@ -2,6 +2,7 @@
 
 use super::Exit;
 use crate::error::Error;
+use crate::profile::value::ContainerName;
 use log::{LevelFilter, Log, Metadata, Record};
 use std::fmt::Arguments;
 use std::fs::File;
@@ -36,10 +37,10 @@ pub fn print(text: Arguments<'_>) -> Result<(), Exit> {
     }
 }
 
-/// Says something the operator should know, on standard error, unless he wants it quiet.
-pub fn note(text: &str) {
+/// Says something of a container that the operator should know, on standard error, unless he wants it quiet.
+pub fn note(container: &ContainerName, text: &str) {
     if !text.is_empty() && !QUIET.load(Ordering::Relaxed) {
-        line(program(), text);
+        line(program(), &format!("container \"{container}\": {text}"));
     }
 }
 

@@ -88,7 +88,7 @@ pub const CGROUP: Applet = Applet {
 fn ask(call: &Call<'_>, request: &Request<'_>, timeout: Duration) -> Result<client::Answer> {
     let answer = client::request(&call.name, request, Some(timeout)).map_err(|error| call.hint(error))?;
     if let Reply::DoneBut { note: text } | Reply::Ended { note: text, .. } = answer.reply() {
-        note(text);
+        note(&call.name, text);
     }
     Ok(answer)
 }
