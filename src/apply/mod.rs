@@ -3,6 +3,7 @@
 pub mod board;
 pub mod bridge;
 mod cgroup;
+pub mod devices;
 pub mod host;
 mod record;
 pub mod run;

@@ -2,6 +2,7 @@
 //!
 //! Every call newer than Linux 3.2 has its fallback right beside it.
 
+pub mod bpf;
 pub mod caps;
 pub mod cgroup;
 pub mod dev;
