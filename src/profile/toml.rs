@@ -15,6 +15,7 @@ use super::Board;
 use super::text;
 use crate::error::{Error, Origin, Result};
 use ::toml::Spanned;
+use std::cell::RefCell;
 use std::ops::Range;
 use std::rc::Rc;
 
@@ -33,7 +34,7 @@ pub fn parse(text: &[u8], file: &Rc<str>) -> Result<Board> {
             file,
         ))
     })?;
-    let profile = Profile { text, file };
+    let profile = Profile { text, file, first: RefCell::new(None) };
     match ::toml::from_str(text) {
         Ok(tree) => boards::board(&profile, Spanned::new(0..0, tree)),
         Err(error) => {
@@ -51,6 +52,8 @@ pub fn parse(text: &[u8], file: &Rc<str>) -> Result<Board> {
 struct Profile<'a> {
     text: &'a str,
     file: &'a Rc<str>,
+    /// The first thing found to be wrong.
+    first: RefCell<Option<Error>>,
 }
 
 impl Profile<'_> {

@@ -12,29 +12,32 @@ use ::toml::Spanned;
 
 /// The whole profile.
 pub fn board(profile: &Profile, root: Node) -> Result<Board> {
-    let mut root = Table::open(profile, root, "", &["board", "cgroup", "bridge", "container"])?;
+    let mut root = Table::open(profile, root, "", &["board", "cgroup", "bridge", "container"]);
+    // Before anything else, so that a section with a wrong name is not told to be missing.
+    profile.verdict()?;
     let section = root.take("board");
     let section = root.need("board", section)?;
     let mut section =
-        Table::open(profile, section, "", &["name", "description", "compatible", "arch", "cpus"])?;
-    let name = section.read("name", as_is)?;
+        Table::open(profile, section, "", &["name", "description", "compatible", "arch", "cpus"]);
+    let name = section.read("name", as_is);
     let mut board = Board {
         file: Some(profile.file.clone()),
         name: section.need("name", name)?,
-        description: section.read("description", as_is)?.unwrap_or_default(),
-        compatible: section.words("compatible")?.into_iter().map(Spanned::into_inner).collect(),
-        arch: section.read("arch", arch)?.unwrap_or_default(),
-        cpus: section.small("cpus", 1, u32::from(MAX_CPU) + 1)?,
+        description: section.read("description", as_is).unwrap_or_default(),
+        compatible: section.words("compatible").into_iter().map(Spanned::into_inner).collect(),
+        arch: section.read("arch", arch).unwrap_or_default(),
+        cpus: section.small("cpus", 1, u32::from(MAX_CPU) + 1),
         ..Board::default()
     };
+    profile.verdict()?;
     if let Some(section) = root.take("cgroup") {
         board.cgroup = cgroup(profile, section)?;
     }
-    for section in root.list("bridge")? {
+    for section in root.list("bridge") {
         let bridge = bridge(profile, section, &board.bridges)?;
         board.bridges.push(bridge);
     }
-    for section in root.list("container")? {
+    for section in root.list("container") {
         let (container, named) = containers::container(profile, section)?;
         if let Some(before) = board.containers.iter().find(|before| before.name == container.name) {
             return Err(Error::config(format!("container \"{}\" is declared twice", container.name))
@@ -47,6 +50,7 @@ pub fn board(profile: &Profile, root: Node) -> Result<Board> {
         }
         board.containers.push(container);
     }
+    profile.verdict()?;
     Ok(board)
 }
 
@@ -82,39 +86,39 @@ fn arch(text: &str) -> Result<String> {
 
 fn cgroup(profile: &Profile, section: Node) -> Result<CgroupSetup> {
     let keys = &["layout", "mountpoint", "controllers", "comount", "favordynmods"];
-    let mut table = Table::open(profile, section, "", keys)?;
+    let mut table = Table::open(profile, section, "", keys);
     let mut setup = CgroupSetup { origin: profile.origin(table.span.clone()), ..CgroupSetup::default() };
-    if let Some(layout) = table.read("layout", layout)? {
-        setup.layout = layout;
-    }
-    if let Some(mountpoint) = table.read("mountpoint", field::absolute)? {
+    setup.layout = table.read("layout", layout).unwrap_or_default();
+    if let Some(mountpoint) = table.read("mountpoint", field::absolute) {
         setup.mountpoint = mountpoint;
     }
     if let Some(list) = table.take("controllers") {
         setup.controllers.clear();
-        for name in table.all_words("controllers", profile.to_list(list)?)? {
-            let controller = table.parse("controllers", &name, controller)?;
-            once(&table, "controllers", &name, setup.controllers.contains(&controller))?;
-            setup.controllers.push(controller);
+        for name in table.all_words("controllers", profile.to_list(list)) {
+            if let Some(controller) = table.parse("controllers", &name, controller) {
+                once(&table, "controllers", &name, setup.controllers.contains(&controller));
+                setup.controllers.push(controller);
+            }
         }
     }
-    for list in table.list("comount")? {
+    for list in table.list("comount") {
         let mut group = Vec::new();
-        for name in table.all_words("comount", profile.to_list(list)?)? {
-            let controller = table.parse("comount", &name, controller)?;
+        for name in table.all_words("comount", profile.to_list(list)) {
+            let Some(controller) = table.parse("comount", &name, controller) else { continue };
             if !setup.controllers.contains(&controller) {
                 let error = Error::config(format!("\"{controller}\" is not one of the controllers"))
                     .hint("name it in controllers, too");
-                return Err(table.wrong(error, "comount", name.span()));
+                table.wrong(error, "comount", name.span());
             }
             let taken =
                 group.contains(&controller) || setup.comount.iter().any(|group| group.contains(&controller));
-            once(&table, "comount", &name, taken)?;
+            once(&table, "comount", &name, taken);
             group.push(controller);
         }
         setup.comount.push(group);
     }
-    setup.favordynmods = table.flag("favordynmods")?.unwrap_or(false);
+    setup.favordynmods = table.flag("favordynmods").unwrap_or(false);
+    profile.verdict()?;
     Ok(setup)
 }
 
@@ -137,49 +141,41 @@ fn controller(text: &str) -> Result<String> {
 }
 
 /// Refuses what was there before.
-pub fn once(table: &Table, key: &str, text: &Text, taken: bool) -> Result<()> {
-    match taken {
-        false => Ok(()),
-        true => {
-            let error = Error::config(format!("\"{}\" is named twice", shown(text.get_ref())));
-            Err(table.wrong(error, key, text.span()))
-        }
+pub fn once(table: &Table, key: &str, text: &Text, taken: bool) {
+    if taken {
+        let error = Error::config(format!("\"{}\" is named twice", shown(text.get_ref())));
+        table.wrong(error, key, text.span());
     }
 }
 
 fn bridge(profile: &Profile, section: Node, before: &[Bridge]) -> Result<Bridge> {
-    let mut table = Table::open(profile, section, "", &["name", "ports", "hwaddr", "mtu", "ipv4", "ipv6"])?;
-    let text = table.word("name")?;
+    let mut table = Table::open(profile, section, "", &["name", "ports", "hwaddr", "mtu", "ipv4", "ipv6"]);
+    profile.verdict()?;
+    let text = table.word("name");
     let text = table.need("name", text)?;
-    let name: IfName = table.parse("name", &text, str::parse)?;
-    once(&table, "name", &text, before.iter().any(|bridge| bridge.name == name))?;
-    let mut bridge = Bridge {
-        name: name.clone(),
-        ports: Vec::new(),
-        hwaddr: None,
-        mtu: None,
-        ipv4: Vec::new(),
-        ipv6: Vec::new(),
-        origin: profile.origin(table.span.clone()),
-    };
-    fill(&mut table, &mut bridge, before).map_err(|error| error.tried(format!("bridge \"{name}\"")))?;
-    Ok(bridge)
-}
-
-fn fill(table: &mut Table, bridge: &mut Bridge, before: &[Bridge]) -> Result<()> {
-    for text in table.words("ports")? {
-        let port: IfName = table.parse("ports", &text, str::parse)?;
-        if port == bridge.name {
-            let error = Error::config("a bridge is not its own port");
-            return Err(table.wrong(error, "ports", text.span()));
+    let name = table.parse("name", &text, str::parse);
+    let name: IfName = table.need("name", name)?;
+    once(&table, "name", &text, before.iter().any(|bridge| bridge.name == name));
+    profile.verdict()?;
+    let mut ports: Vec<IfName> = Vec::new();
+    for text in table.words("ports") {
+        let Some(port) = table.parse::<IfName>("ports", &text, str::parse) else { continue };
+        if port == name {
+            table.wrong(Error::config("a bridge is not its own port"), "ports", text.span());
         }
-        let taken = bridge.ports.contains(&port) || before.iter().any(|bridge| bridge.ports.contains(&port));
-        once(table, "ports", &text, taken)?;
-        bridge.ports.push(port);
+        let taken = ports.contains(&port) || before.iter().any(|bridge| bridge.ports.contains(&port));
+        once(&table, "ports", &text, taken);
+        ports.push(port);
     }
-    bridge.hwaddr = table.read("hwaddr", str::parse)?;
-    bridge.mtu = table.small("mtu", 68, 65535)?;
-    bridge.ipv4 = table.each("ipv4", network::ipv4)?;
-    bridge.ipv6 = table.each("ipv6", str::parse)?;
-    Ok(())
+    let bridge = Bridge {
+        ports,
+        hwaddr: table.read("hwaddr", str::parse),
+        mtu: table.small("mtu", 68, 65535),
+        ipv4: table.each("ipv4", network::ipv4),
+        ipv6: table.each("ipv6", str::parse),
+        origin: profile.origin(table.span.clone()),
+        name,
+    };
+    profile.verdict().map_err(|error| error.tried(format!("bridge \"{}\"", bridge.name)))?;
+    Ok(bridge)
 }

@@ -1,11 +1,12 @@
 //! A container's limits and device rules, as the cgroup v1 files they are written to.
 
 use super::Profile;
-use super::tree::{Node, Table, Text, Value};
-use crate::error::{Error, Origin, Result};
+use super::tree::{Node, Table, Value};
+use crate::error::{Error, Origin};
 use crate::profile::container::CgroupRule;
 use crate::profile::field;
 use crate::profile::text::shown;
+use std::ops::Range;
 
 /// What a container may do with devices when its profile says nothing: make any node, and use null zero full random
 /// urandom tty console ptmx and its own ptys.
@@ -23,67 +24,68 @@ pub const STANDARD_DEVICES: [&str; 11] = [
     "c 136:* rwm",
 ];
 
-/// The rules in the order they are written: what the tables say, the verbatim ones, devices last.
-pub fn rules(container: &mut Table, origin: &Origin) -> Result<Vec<CgroupRule>> {
+/// The rules in the order they are written: what the tables say, the verbatim ones, devices last. What is wrong with them
+/// is noted with the profile.
+pub fn rules(container: &mut Table, origin: &Origin) -> Vec<CgroupRule> {
     let profile = container.profile;
     let mut rules = Rules { profile, list: Vec::new() };
     if let Some(node) = container.take("cpuset") {
-        let table = &mut Table::open(profile, node, "cpuset.", &["cpus", "mems"])?;
-        rules.text(table, "cpus", "cpuset.cpus")?;
-        rules.text(table, "mems", "cpuset.mems")?;
+        let table = &mut Table::open(profile, node, "cpuset.", &["cpus", "mems"]);
+        rules.text(table, "cpus", "cpuset.cpus");
+        rules.text(table, "mems", "cpuset.mems");
     }
     if let Some(node) = container.take("cpu") {
         let keys = &["shares", "period", "quota", "rt-period", "rt-runtime"];
-        let table = &mut Table::open(profile, node, "cpu.", keys)?;
+        let table = &mut Table::open(profile, node, "cpu.", keys);
         // The kernel's own bounds: kernel/sched/core.c. A period goes before what has to fit into it.
-        rules.number(table, "shares", "cpu.shares", 2, 262_144)?;
-        rules.number(table, "period", "cpu.cfs_period_us", 1_000, 1_000_000)?;
-        rules.number(table, "quota", "cpu.cfs_quota_us", 1_000, i64::MAX / 1_000)?;
-        rules.number(table, "rt-period", "cpu.rt_period_us", 1, i64::from(i32::MAX))?;
-        rules.number(table, "rt-runtime", "cpu.rt_runtime_us", 0, i64::from(i32::MAX))?;
+        rules.number(table, "shares", "cpu.shares", 2, 262_144);
+        rules.number(table, "period", "cpu.cfs_period_us", 1_000, 1_000_000);
+        rules.number(table, "quota", "cpu.cfs_quota_us", 1_000, i64::MAX / 1_000);
+        rules.number(table, "rt-period", "cpu.rt_period_us", 1, i64::from(i32::MAX));
+        rules.number(table, "rt-runtime", "cpu.rt_runtime_us", 0, i64::from(i32::MAX));
     }
     if let Some(node) = container.take("memory") {
         let keys = &["limit", "soft-limit", "limit-with-swap", "swappiness"];
-        let table = &mut Table::open(profile, node, "memory.", keys)?;
-        let limit = rules.size(table, "limit", "memory.limit_in_bytes", 4096)?;
-        rules.size(table, "soft-limit", "memory.soft_limit_in_bytes", 4096)?;
-        rules.size(table, "limit-with-swap", "memory.memsw.limit_in_bytes", limit)?;
-        rules.number(table, "swappiness", "memory.swappiness", 0, 100)?;
+        let table = &mut Table::open(profile, node, "memory.", keys);
+        let limit = rules.size(table, "limit", "memory.limit_in_bytes", 4096);
+        rules.size(table, "soft-limit", "memory.soft_limit_in_bytes", 4096);
+        rules.size(table, "limit-with-swap", "memory.memsw.limit_in_bytes", limit);
+        rules.number(table, "swappiness", "memory.swappiness", 0, 100);
     }
     if let Some(node) = container.take("pids") {
-        let table = &mut Table::open(profile, node, "pids.", &["max"])?;
+        let table = &mut Table::open(profile, node, "pids.", &["max"]);
         // PID_MAX_LIMIT, include/linux/threads.h.
-        rules.number(table, "max", "pids.max", 1, 4_194_304)?;
+        rules.number(table, "max", "pids.max", 1, 4_194_304);
     }
-    for pair in container.list("cgroup")? {
+    for pair in container.list("cgroup") {
         let span = pair.span();
-        let words = container.all_words("cgroup", profile.to_list(pair)?)?;
-        let [file, value] = words.as_slice() else {
-            return Err(profile.unexpected(span, "a pair of strings, file and value,"));
-        };
-        if file.get_ref().starts_with("devices.") {
-            let error = Error::config(format!("\"{}\" has keys of its own", shown(file.get_ref())))
-                .hint("devices = { deny = […], allow = […] }");
-            return Err(container.wrong(error, "cgroup", file.span()));
+        let words = container.all_words("cgroup", profile.to_list(pair));
+        match words.as_slice() {
+            [file, _] if file.get_ref().starts_with("devices.") => {
+                let error = Error::config(format!("\"{}\" has keys of its own", shown(file.get_ref())))
+                    .hint("devices = { deny = […], allow = […] }");
+                container.wrong(error, "cgroup", file.span());
+            }
+            [file, value] => rules.push(file.get_ref(), value.get_ref(), "cgroup", value.span()),
+            _ => profile.unexpected(span, "a pair of strings, file and value,"),
         }
-        rules.push(file.get_ref(), value, "cgroup")?;
     }
     match container.take("devices") {
         None => {
-            rules.device("devices.deny", "a", origin)?;
-            rules.standard_devices(origin)?;
+            rules.rule("devices.deny", "a", origin);
+            rules.standard_devices(origin);
         }
         Some(node) => {
-            let table = &mut Table::open(profile, node, "devices.", &["deny", "allow"])?;
+            let table = &mut Table::open(profile, node, "devices.", &["deny", "allow"]);
             match table.take("deny") {
-                None => rules.device("devices.deny", "a", origin)?,
-                Some(list) => rules.devices(table, "deny", "devices.deny", profile.to_list(list)?)?,
+                None => rules.rule("devices.deny", "a", origin),
+                Some(list) => rules.devices(table, "deny", "devices.deny", profile.to_list(list)),
             }
-            let list = table.list("allow")?;
-            rules.devices(table, "allow", "devices.allow", list)?;
+            let list = table.list("allow");
+            rules.devices(table, "allow", "devices.allow", list);
         }
     }
-    Ok(rules.list)
+    rules.list
 }
 
 /// Rules as they gather.
@@ -93,66 +95,77 @@ struct Rules<'a> {
 }
 
 impl Rules<'_> {
-    fn text(&mut self, table: &mut Table, key: &str, file: &str) -> Result<()> {
-        match table.word(key)? {
-            Some(text) => self.push(file, &text, file),
-            None => Ok(()),
+    /// One rule as it is, known to be right.
+    fn rule(&mut self, file: &str, value: &str, origin: &Origin) {
+        self.list.push(CgroupRule { file: file.into(), value: value.into(), origin: origin.clone() });
+    }
+
+    /// One that has to be checked.
+    fn push(&mut self, file: &str, value: &str, key: &str, span: Range<usize>) {
+        match field::cgroup_rule(file, value, &self.profile.origin(span.clone())) {
+            Ok(rule) => self.list.push(rule),
+            Err(error) => self.profile.note(error.tried(key), span),
         }
     }
 
-    fn push(&mut self, file: &str, value: &Text, key: &str) -> Result<()> {
-        let origin = self.profile.origin(value.span());
-        self.device(file, value.get_ref(), &origin).map_err(|error| error.tried(key).at(&origin))
+    fn text(&mut self, table: &mut Table, key: &str, file: &str) {
+        if let Some(text) = table.word(key) {
+            self.push(file, text.get_ref(), file, text.span());
+        }
     }
 
-    fn device(&mut self, file: &str, rule: &str, origin: &Origin) -> Result<()> {
-        self.list.push(field::cgroup_rule(file, rule, origin)?);
-        Ok(())
-    }
-
-    fn number(&mut self, table: &mut Table, key: &str, file: &str, least: i64, most: i64) -> Result<()> {
-        let Some(number) = table.number(key, least, most)? else { return Ok(()) };
-        let origin = self.profile.origin(number.span());
-        self.device(file, &number.get_ref().to_string(), &origin)
+    fn number(&mut self, table: &mut Table, key: &str, file: &str, least: i64, most: i64) {
+        if let Some(number) = table.number(key, least, most) {
+            let origin = self.profile.origin(number.span());
+            self.rule(file, &number.get_ref().to_string(), &origin);
+        }
     }
 
     /// A size that is not below `least`, which is what is returned where there is none.
-    fn size(&mut self, table: &mut Table, key: &str, file: &str, least: i64) -> Result<i64> {
-        let Some(node) = table.take(key) else { return Ok(least) };
+    fn size(&mut self, table: &mut Table, key: &str, file: &str, least: i64) -> i64 {
+        let Some(node) = table.take(key) else { return least };
         let bytes = match node.get_ref() {
-            Value::Number(bytes) => *bytes,
-            Value::Text(text) => bytes(text).ok_or_else(|| {
-                let error = Error::config(format!("\"{}\" is not a size", shown(text)))
-                    .hint("a number of bytes, or a string with K, M or G: \"64M\"");
-                table.wrong(error, key, node.span())
-            })?,
-            _ => return Err(self.profile.unexpected(node.span(), "a size such as 65536 or \"64M\"")),
+            Value::Number(bytes) => Some(*bytes),
+            Value::Text(text) => bytes(text),
+            _ => {
+                self.profile.unexpected(node.span(), "a size such as 65536 or \"64M\"");
+                return least;
+            }
         };
-        if bytes < least {
+        match bytes {
+            Some(bytes) if bytes >= least => {
+                let origin = self.profile.origin(node.span());
+                self.rule(file, &bytes.to_string(), &origin);
+                bytes
+            }
             // Less than a page is nothing; memory with swap is not less than memory.
-            return Err(table.wrong(
-                Error::config(format!("{bytes} bytes are less than {least}")),
-                key,
-                node.span(),
-            ));
-        }
-        let origin = self.profile.origin(node.span());
-        self.device(file, &bytes.to_string(), &origin)?;
-        Ok(bytes)
-    }
-
-    fn standard_devices(&mut self, origin: &Origin) -> Result<()> {
-        STANDARD_DEVICES.iter().try_for_each(|rule| self.device("devices.allow", rule, origin))
-    }
-
-    fn devices(&mut self, table: &Table, key: &str, file: &str, list: Vec<Node>) -> Result<()> {
-        for rule in table.all_words(key, list)? {
-            match (key, rule.get_ref().as_str()) {
-                ("allow", "standard") => self.standard_devices(&self.profile.origin(rule.span()))?,
-                _ => self.push(file, &rule, file)?,
+            Some(bytes) => {
+                table.wrong(Error::config(format!("{bytes} bytes are less than {least}")), key, node.span());
+                least
+            }
+            None => {
+                let text = if let Value::Text(text) = node.get_ref() { shown(text) } else { String::new() };
+                let error = Error::config(format!("\"{text}\" is not a size"))
+                    .hint("a number of bytes, or a string with K, M or G: \"64M\"");
+                table.wrong(error, key, node.span());
+                least
             }
         }
-        Ok(())
+    }
+
+    fn standard_devices(&mut self, origin: &Origin) {
+        for rule in STANDARD_DEVICES {
+            self.rule("devices.allow", rule, origin);
+        }
+    }
+
+    fn devices(&mut self, table: &Table, key: &str, file: &str, list: Vec<Node>) {
+        for rule in table.all_words(key, list) {
+            match (key, rule.get_ref().as_str()) {
+                ("allow", "standard") => self.standard_devices(&self.profile.origin(rule.span())),
+                (_, text) => self.push(file, text, file, rule.span()),
+            }
+        }
     }
 }
 

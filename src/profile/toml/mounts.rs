@@ -11,56 +11,57 @@ use crate::profile::{field, fstab};
 const KEYS: &[&str] =
     &["bind", "type", "source", "to", "read-only", "recursive", "options", "optional", "create"];
 
-/// One mount.
-pub fn mount(profile: &Profile, node: Node) -> Result<Mount> {
-    let mut table = Table::open(profile, node, "", KEYS)?;
-    let origin = profile.origin(table.span.clone());
-    read(&mut table).map_err(|error| error.tried("mounts").at(&origin)).map(|mount| Mount { origin, ..mount })
-}
-
-fn read(table: &mut Table) -> Result<Mount> {
+/// One mount. What is wrong with it is noted with the profile.
+pub fn mount(profile: &Profile, node: Node) -> Mount {
     #[allow(clippy::useless_conversion)] // c_ulong has 32 bits on powerpc
     let (bind_bit, recursive_bit, read_only_bit): (u64, u64, u64) =
         (libc::MS_BIND.into(), libc::MS_REC.into(), libc::MS_RDONLY.into());
-    let target = table.read("to", target)?;
+    let mut table = Table::open(profile, node, "mounts.", KEYS);
+    let table = &mut table;
+    let whole = table.span.clone();
     let mut mount = Mount {
         source: String::new(),
-        target: table.need("to", target)?,
+        target: table.read("to", target).unwrap_or_default(),
         fstype: "none".into(),
         flags: MountFlags::default(),
         data: String::new(),
-        optional: table.flag("optional")?.unwrap_or(false),
-        create: table.read("create", create)?,
-        origin: Default::default(),
+        optional: table.flag("optional").unwrap_or(false),
+        create: table.read("create", create),
+        origin: profile.origin(whole.clone()),
     };
-    let source = table.word("source")?;
-    let recursive = table.flag("recursive")?;
-    match (table.read("bind", field::absolute)?, table.read("type", as_is)?) {
+    if mount.target.is_empty() {
+        profile.note(Error::config("mounts: key \"to\" is missing"), whole.clone());
+    }
+    let source = table.word("source");
+    let recursive = table.flag("recursive");
+    match (table.read("bind", field::absolute), table.read("type", as_is)) {
         (Some(bind), None) => {
             mount.source = bind;
             mount.flags.set = if recursive == Some(true) { bind_bit | recursive_bit } else { bind_bit };
             if let Some(source) = source {
                 let error = Error::config("stands beside bind").hint("bind names the source");
-                return Err(table.wrong(error, "source", source.span()));
+                table.wrong(error, "source", source.span());
             }
         }
         (None, Some(fstype)) => {
             mount.source = source.map_or_else(|| fstype.clone(), |source| source.into_inner());
             mount.fstype = fstype;
             if recursive.is_some() {
-                return Err(Error::config("recursive is for a bind"));
+                profile.note(Error::config("mounts: recursive is for a bind"), whole);
             }
         }
         _ => {
-            return Err(Error::config("either bind or type is needed")
-                .hint("{ bind = \"/lib\", to = \"lib\" } or { type = \"tmpfs\", to = \"run\" }"));
+            let error = Error::config("mounts: either bind or type is needed")
+                .hint("{ bind = \"/lib\", to = \"lib\" } or { type = \"tmpfs\", to = \"run\" }");
+            profile.note(error, whole);
         }
     }
-    if let Some(options) = table.word("options")? {
-        fstab::apply_options(&mut mount, options.get_ref())
-            .map_err(|error| table.wrong(error, "options", options.span()))?;
+    if let Some(options) = table.word("options")
+        && let Err(error) = fstab::apply_options(&mut mount, options.get_ref())
+    {
+        table.wrong(error, "options", options.span());
     }
-    if let Some(wanted) = table.flag("read-only")? {
+    if let Some(wanted) = table.flag("read-only") {
         let (to, from) = match wanted {
             true => (&mut mount.flags.set, &mut mount.flags.clear),
             false => (&mut mount.flags.clear, &mut mount.flags.set),
@@ -68,7 +69,7 @@ fn read(table: &mut Table) -> Result<Mount> {
         *to |= read_only_bit;
         *from &= !read_only_bit;
     }
-    Ok(mount)
+    mount
 }
 
 fn create(text: &str) -> Result<CreateTarget> {

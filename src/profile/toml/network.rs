@@ -23,45 +23,45 @@ pub fn ipv4(text: &str) -> Result<Ipv4Net> {
     }
 }
 
-/// One interface; `before` are the container's others.
-pub fn nic(profile: &Profile, section: Node, before: &[Nic]) -> Result<Nic> {
-    let mut table = Table::open(profile, section, "", KEYS)?;
-    let name = match table.word("name")? {
-        None => None,
-        Some(text) => {
-            let name: IfName = table.parse("name", &text, str::parse)?;
-            once(&table, "name", &text, before.iter().any(|nic| nic.name.as_ref() == Some(&name)))?;
-            Some(name)
+/// One interface; `before` are the container's others. What is wrong with it is noted with the profile.
+pub fn nic(profile: &Profile, section: Node, before: &[Nic]) -> Option<Nic> {
+    let mut table = Table::open(profile, section, "network.", KEYS);
+    let mut name: Option<IfName> = None;
+    if let Some(text) = table.word("name") {
+        name = table.parse("name", &text, str::parse);
+        once(&table, "name", &text, name.is_some() && before.iter().any(|nic| nic.name == name));
+    }
+    let kind = table.read("type", kind);
+    let mode = table.read("mode", str::parse).unwrap_or(MacvlanMode::Private);
+    let kind = match (kind, table.word("link")) {
+        (Some(true), Some(link)) => NicKind::Macvlan { link: table.parse("link", &link, str::parse)?, mode },
+        (Some(true), None) => {
+            let error = Error::config("network: this macvlan has no link")
+                .hint("link = \"br0\" names the host interface it goes on");
+            profile.note(error, table.span.clone());
+            return None;
         }
-    };
-    let kind = table.read("type", kind)?;
-    let mode = table.read("mode", str::parse)?;
-    let kind = match (table.need("type", kind)?, table.word("link")?) {
-        (true, Some(link)) => NicKind::Macvlan {
-            link: table.parse("link", &link, str::parse)?,
-            mode: mode.unwrap_or(MacvlanMode::Private),
-        },
-        (true, None) => {
-            return Err(Error::config("this macvlan has no link")
-                .hint("link = \"br0\" names the host interface it goes on")
-                .at(&profile.origin(table.span.clone())));
-        }
-        (false, None) => NicKind::Empty,
-        (false, Some(link)) => {
+        (Some(false), None) => NicKind::Empty,
+        (Some(false), Some(link)) => {
             let error = Error::config("an empty interface is the loopback alone: it has no link");
-            return Err(table.wrong(error, "link", link.span()));
+            table.wrong(error, "link", link.span());
+            return None;
+        }
+        (None, _) => {
+            profile.note(Error::config("network: key \"type\" is missing"), table.span.clone());
+            return None;
         }
     };
-    Ok(Nic {
+    Some(Nic {
         kind,
         name,
-        up: table.flag("up")?.unwrap_or(true),
-        hwaddr: table.read("hwaddr", field::mac)?,
-        mtu: table.small("mtu", 68, 65535)?,
-        ipv4: table.each("ipv4", ipv4)?,
-        ipv6: table.each("ipv6", str::parse)?,
-        gateway4: table.read("ipv4-gateway", str::parse)?,
-        gateway6: table.read("ipv6-gateway", str::parse)?,
+        up: table.flag("up").unwrap_or(true),
+        hwaddr: table.read("hwaddr", field::mac),
+        mtu: table.small("mtu", 68, 65535),
+        ipv4: table.each("ipv4", ipv4),
+        ipv6: table.each("ipv6", str::parse),
+        gateway4: table.read("ipv4-gateway", str::parse),
+        gateway6: table.read("ipv6-gateway", str::parse),
         origin: profile.origin(table.span.clone()),
     })
 }

@@ -282,7 +282,7 @@ fn what_is_wrong_in_a_container_is_named_with_line_and_column() {
         ("hostname = 'a b'", "5:12: container \"c\": hostname: host name \"a b\" holds ' '"),
         ("rootfs = 'r'", "5:10: container \"c\": rootfs: path \"r\" is not absolute"),
         ("command = '/bin/sh'", "5:11: container \"c\": '/bin/sh' stands where a list is expected"),
-        ("command = ['']", "5:12: container \"c\": command: is empty"),
+        ("command = ['']", "5:12: container \"c\": command: the command is empty"),
         ("command = ['a', \"\\u0000\"]", "5:17: container \"c\": command: a NUL cannot be passed on"),
         (
             "environment = { 'A=' = 'x' }",
@@ -298,24 +298,24 @@ fn what_is_wrong_in_a_container_is_named_with_line_and_column() {
             "5:11: container \"c\": console: \"tty\" is unknown (pty, none or an absolute path)",
         ),
         ("proc = 'yes'", "5:8: container \"c\": proc: \"yes\" is unknown (none, ro, rw or mixed)"),
-        ("mounts = [{ bind = '/l', to = '//' }]", "5:31: container \"c\": mounts: to: \"//\" is not a path"),
+        ("mounts = [{ bind = '/l', to = '//' }]", "5:31: container \"c\": mounts.to: \"//\" is not a path"),
         ("mounts = [{ to = 'lib' }]", "5:11: container \"c\": mounts: either bind or type is needed"),
         ("mounts = [{ bind = '/lib' }]", "5:11: container \"c\": mounts: key \"to\" is missing"),
         (
             "mounts = [{ bind = '/lib', to = '../x' }]",
-            "5:33: container \"c\": mounts: to: \"../x\" is not a path",
+            "5:33: container \"c\": mounts.to: \"../x\" is not a path",
         ),
         (
             "mounts = [{ bind = '/l', to = 'x', source = '/y' }]",
-            "5:45: container \"c\": mounts: source: stands beside",
+            "5:45: container \"c\": mounts.source: stands beside",
         ),
         (
             "mounts = [{ bind = '/l', to = 'x', options = 'create=x' }]",
-            "5:46: container \"c\": mounts: options: \"cr",
+            "5:46: container \"c\": mounts.options: \"cr",
         ),
         (
             "mounts = [{ bind = '/l', to = 'x', create = 'link' }]",
-            "5:45: container \"c\": mounts: create: \"link\" is",
+            "5:45: container \"c\": mounts.create: \"link\" is",
         ),
         (
             "cpuset = { cpus = '0-x' }",
@@ -364,27 +364,24 @@ fn what_is_wrong_in_a_container_is_named_with_line_and_column() {
         ("network = [{ type = 'macvlan' }]", "5:12: container \"c\": network: this macvlan has no link"),
         (
             "network = [{ type = 'veth' }]",
-            "5:21: container \"c\": network: type: interface type \"veth\" is unknown",
+            "5:21: container \"c\": network.type: interface type \"veth\" is unknown",
         ),
         (
             "network = [{ type = 'empty', link = 'x' }]",
-            "5:37: container \"c\": network: link: an empty interface",
+            "5:37: container \"c\": network.link: an empty interface",
         ),
-        (
-            "network = [{ type = 'empty', ipv4 = '10.0.0.1' }]",
-            "5:37: container \"c\": network: ipv4: address",
-        ),
+        ("network = [{ type = 'empty', ipv4 = '10.0.0.1' }]", "5:37: container \"c\": network.ipv4: address"),
         (
             "network = [{ type = 'empty', ipv4 = ['10.0.0.1/8', 'x/8'] }]",
-            "5:52: container \"c\": network: ipv4: \"x\"",
+            "5:52: container \"c\": network.ipv4: \"x\"",
         ),
         (
             "network = [{ type = 'empty', hwaddr = '1' }]",
-            "5:39: container \"c\": network: hwaddr: MAC address \"1\"",
+            "5:39: container \"c\": network.hwaddr: MAC address \"1\"",
         ),
         (
             "network = [{ type = 'empty', name = 'a' }, { type = 'empty', name = 'a' }]",
-            "5:69: container \"c\": network: n",
+            "5:69: container \"c\": network.n",
         ),
         ("stop-signal = 'SIGFOO'", "5:15: container \"c\": stop-signal: signal \"SIGFOO\" is unknown"),
         ("log-level = 'loud'", "5:13: container \"c\": log-level: log level \"loud\" is unknown"),

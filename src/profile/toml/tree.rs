@@ -77,7 +77,9 @@ impl<'de> Deserialize<'de> for Value {
     }
 }
 
-/// A table whose keys are all known; they are taken one by one.
+/// A table whose keys are all known; they are taken one by one. What is wrong with a value is noted with the profile,
+/// which keeps the first finding, and its key counts as left out: whoever reads a section asks [`Profile::verdict`] once,
+/// at its end. (6 KB less code than a branch for an error at each key.)
 pub struct Table<'a> {
     pub profile: &'a Profile<'a>,
     pub span: Range<usize>,
@@ -88,16 +90,20 @@ pub struct Table<'a> {
 }
 
 impl<'a> Table<'a> {
-    /// `node` as a table with these keys.
+    /// `node` as a table with these keys; what is none is noted and taken for an empty one.
     pub fn open(
         profile: &'a Profile<'a>,
         node: Node,
         prefix: &'static str,
         known: &'static [&'static str],
-    ) -> Result<Self> {
+    ) -> Self {
         let span = node.span();
-        let Value::Table(entries) = node.into_inner() else {
-            return Err(profile.unexpected(span, "a table"));
+        let entries = match node.into_inner() {
+            Value::Table(entries) => entries,
+            _ => {
+                profile.unexpected(span.clone(), "a table");
+                Vec::new()
+            }
         };
         for (key, _) in &entries {
             let name = key.get_ref().as_str();
@@ -107,13 +113,13 @@ impl<'a> Table<'a> {
                     Some(near) => format!("did you mean {near}?"),
                     None => format!("known here: {}", known.join(", ")),
                 };
-                return Err(error.hint(hint).at(&profile.origin(key.span())));
+                profile.note(error.hint(hint), key.span());
             }
         }
-        Ok(Self { profile, span, prefix, known, entries })
+        Self { profile, span, prefix, known, entries }
     }
 
-    /// The keys that are there, and are not one of `but`.
+    /// A key that is there and is not one of `but`.
     pub fn beside(&self, but: &[&str]) -> Option<&Text> {
         self.entries.iter().map(|entry| &entry.0).find(|key| !but.contains(&key.get_ref().as_str()))
     }
@@ -126,148 +132,178 @@ impl<'a> Table<'a> {
     }
 
     /// `error` is about the value of `key` at `span`.
-    pub fn wrong(&self, error: Error, key: &str, span: Range<usize>) -> Error {
-        error.tried(format!("{}{key}", self.prefix)).at(&self.profile.origin(span))
+    pub fn wrong(&self, error: Error, key: &str, span: Range<usize>) {
+        self.profile.note(error.tried(format!("{}{key}", self.prefix)), span);
     }
 
     /// A key that has to be there.
     pub fn need<T>(&self, key: &str, value: Option<T>) -> Result<T> {
-        value.ok_or_else(|| {
-            Error::config(format!("key \"{key}\" is missing")).at(&self.profile.origin(self.span.clone()))
-        })
+        match value {
+            Some(value) => Ok(value),
+            None => {
+                self.profile.note(Error::config(format!("key \"{key}\" is missing")), self.span.clone());
+                Err(self.profile.finding())
+            }
+        }
     }
 
     /// A text as it is.
-    pub fn text(&mut self, key: &str) -> Result<Option<Text>> {
-        self.take(key).map(|node| self.profile.to_text(node)).transpose()
+    pub fn text(&mut self, key: &str) -> Option<Text> {
+        let node = self.take(key)?;
+        self.profile.to_text(node)
     }
 
     /// A text that is not empty and holds no control character: none is meant in a path, name or option.
-    pub fn word(&mut self, key: &str) -> Result<Option<Text>> {
+    pub fn word(&mut self, key: &str) -> Option<Text> {
         let text = self.text(key)?;
-        if let Some(text) = &text {
-            self.check(key, text)?;
-        }
-        Ok(text)
+        self.is_word(key, &text).then_some(text)
     }
 
     /// See [`Table::word`].
-    pub fn check(&self, key: &str, text: &Text) -> Result<()> {
+    pub fn is_word(&self, key: &str, text: &Text) -> bool {
         let value = text.get_ref().as_str();
         let wrong = match value.chars().find(|c| c.is_control()) {
             Some(bad) => Error::config(format!("\"{}\" holds '{}'", shown(value), bad.escape_debug())),
             None if value.is_empty() => {
                 Error::config("is empty").hint("leave the key out to have its default")
             }
-            None => return Ok(()),
+            None => return true,
         };
-        Err(self.wrong(wrong, key, text.span()))
+        self.wrong(wrong, key, text.span());
+        false
     }
 
     /// A word read by `parse`.
-    pub fn read<T>(&mut self, key: &str, parse: fn(&str) -> Result<T>) -> Result<Option<T>> {
-        match self.word(key)? {
-            None => Ok(None),
-            Some(text) => self.parse(key, &text, parse).map(Some),
-        }
+    pub fn read<T>(&mut self, key: &str, parse: fn(&str) -> Result<T>) -> Option<T> {
+        let text = self.word(key)?;
+        self.parse(key, &text, parse)
     }
 
     /// The same for a word that was taken before.
-    pub fn parse<T>(&self, key: &str, text: &Text, parse: fn(&str) -> Result<T>) -> Result<T> {
-        parse(text.get_ref()).map_err(|error| self.wrong(error, key, text.span()))
+    pub fn parse<T>(&self, key: &str, text: &Text, parse: fn(&str) -> Result<T>) -> Option<T> {
+        match parse(text.get_ref()) {
+            Ok(value) => Some(value),
+            Err(error) => {
+                self.wrong(error, key, text.span());
+                None
+            }
+        }
     }
 
     /// A list's items; an absent one is empty.
-    pub fn list(&mut self, key: &str) -> Result<Vec<Node>> {
-        let Some(node) = self.take(key) else { return Ok(Vec::new()) };
-        self.profile.to_list(node)
+    pub fn list(&mut self, key: &str) -> Vec<Node> {
+        match self.take(key) {
+            Some(node) => self.profile.to_list(node),
+            None => Vec::new(),
+        }
     }
 
     /// A list of words.
-    pub fn words(&mut self, key: &str) -> Result<Vec<Text>> {
-        let list = self.list(key)?;
+    pub fn words(&mut self, key: &str) -> Vec<Text> {
+        let list = self.list(key);
         self.all_words(key, list)
     }
 
     /// Those of a list that was taken before.
-    pub fn all_words(&self, key: &str, list: Vec<Node>) -> Result<Vec<Text>> {
-        let mut words = Vec::with_capacity(list.len());
-        for node in list {
-            let text = self.profile.to_text(node)?;
-            self.check(key, &text)?;
-            words.push(text);
-        }
-        Ok(words)
+    pub fn all_words(&self, key: &str, list: Vec<Node>) -> Vec<Text> {
+        let texts = list.into_iter().filter_map(|node| self.profile.to_text(node));
+        texts.filter(|text| self.is_word(key, text)).collect()
     }
 
     /// One word or a list of them, each read by `parse`.
-    pub fn each<T>(&mut self, key: &str, parse: fn(&str) -> Result<T>) -> Result<Vec<T>> {
-        let words = match self.take(key) {
+    pub fn each<T>(&mut self, key: &str, parse: fn(&str) -> Result<T>) -> Vec<T> {
+        let list = match self.take(key) {
             None => Vec::new(),
-            Some(node) if matches!(node.get_ref(), Value::List(_)) => {
-                let list = self.profile.to_list(node)?;
-                self.all_words(key, list)?
-            }
-            Some(node) => self.all_words(key, vec![node])?,
+            Some(node) if matches!(node.get_ref(), Value::List(_)) => self.profile.to_list(node),
+            Some(node) => vec![node],
         };
-        words.iter().map(|text| self.parse(key, text, parse)).collect()
+        self.all_words(key, list).iter().filter_map(|text| self.parse(key, text, parse)).collect()
     }
 
     /// `true` or `false`.
-    pub fn flag(&mut self, key: &str) -> Result<Option<bool>> {
-        match self.take(key) {
-            None => Ok(None),
-            Some(node) => match node.get_ref() {
-                Value::Bool(value) => Ok(Some(*value)),
-                _ => Err(self.profile.unexpected(node.span(), "true or false")),
-            },
+    pub fn flag(&mut self, key: &str) -> Option<bool> {
+        let node = self.take(key)?;
+        match node.get_ref() {
+            Value::Bool(value) => Some(*value),
+            _ => {
+                self.profile.unexpected(node.span(), "true or false");
+                None
+            }
         }
     }
 
     /// A number within bounds, with its place.
-    pub fn number(&mut self, key: &str, least: i64, most: i64) -> Result<Option<Spanned<i64>>> {
-        let Some(node) = self.take(key) else { return Ok(None) };
+    pub fn number(&mut self, key: &str, least: i64, most: i64) -> Option<Spanned<i64>> {
+        let node = self.take(key)?;
         match node.get_ref() {
-            Value::Number(value) if (least..=most).contains(value) => {
-                Ok(Some(Spanned::new(node.span(), *value)))
-            }
+            Value::Number(value) if (least..=most).contains(value) => Some(Spanned::new(node.span(), *value)),
             Value::Number(value) => {
                 let error = Error::config(format!("{value} is not a number {least}..={most}"));
-                Err(self.wrong(error, key, node.span()))
+                self.wrong(error, key, node.span());
+                None
             }
-            _ => Err(self.profile.unexpected(node.span(), "a whole number")),
+            _ => {
+                self.profile.unexpected(node.span(), "a whole number");
+                None
+            }
         }
     }
 
     /// The same for bounds that fit 32 bits.
-    pub fn small(&mut self, key: &str, least: u32, most: u32) -> Result<Option<u32>> {
-        let number = self.number(key, least.into(), most.into())?;
-        Ok(number.map(|number| *number.get_ref() as u32))
+    pub fn small(&mut self, key: &str, least: u32, most: u32) -> Option<u32> {
+        Some(*self.number(key, least.into(), most.into())?.get_ref() as u32)
     }
 }
 
 impl Profile<'_> {
-    /// The value at `span` is not of the type it has to be. Shown is the profile's own text.
-    pub fn unexpected(&self, span: Range<usize>, expected: &str) -> Error {
-        let found = self.text.get(span.clone()).unwrap_or_default();
-        Error::config(format!("{} stands where {expected} is expected", shown(found))).at(&self.origin(span))
-    }
-
-    /// A text.
-    pub fn to_text(&self, node: Node) -> Result<Text> {
-        let span = node.span();
-        match node.into_inner() {
-            Value::Text(text) => Ok(Spanned::new(span, text)),
-            _ => Err(self.unexpected(span, "a string")),
+    /// Notes what is wrong at `span`; the first finding stays.
+    pub fn note(&self, error: Error, span: Range<usize>) {
+        let mut first = self.first.borrow_mut();
+        if first.is_none() {
+            *first = Some(error.at(&self.origin(span)));
         }
     }
 
-    /// A list.
-    pub fn to_list(&self, node: Node) -> Result<Vec<Node>> {
+    /// The first finding, for whoever knows that there is one.
+    pub fn finding(&self) -> Error {
+        self.first.take().unwrap_or_else(|| Error::config("the profile is wrong"))
+    }
+
+    /// An error if anything was found to be wrong so far.
+    pub fn verdict(&self) -> Result<()> {
+        match self.first.take() {
+            Some(error) => Err(error),
+            None => Ok(()),
+        }
+    }
+
+    /// The value at `span` is not of the type it has to be. Shown is the profile's own text.
+    pub fn unexpected(&self, span: Range<usize>, expected: &str) {
+        let found = self.text.get(span.clone()).unwrap_or_default();
+        self.note(Error::config(format!("{} stands where {expected} is expected", shown(found))), span);
+    }
+
+    /// A text.
+    pub fn to_text(&self, node: Node) -> Option<Text> {
         let span = node.span();
         match node.into_inner() {
-            Value::List(list) => Ok(list),
-            _ => Err(self.unexpected(span, "a list")),
+            Value::Text(text) => Some(Spanned::new(span, text)),
+            _ => {
+                self.unexpected(span, "a string");
+                None
+            }
+        }
+    }
+
+    /// A list; what is none is noted and taken for an empty one.
+    pub fn to_list(&self, node: Node) -> Vec<Node> {
+        let span = node.span();
+        match node.into_inner() {
+            Value::List(list) => list,
+            _ => {
+                self.unexpected(span, "a list");
+                Vec::new()
+            }
         }
     }
 }
