@@ -249,9 +249,10 @@ fn a_stop_asks_first_and_kills_when_the_time_is_over() {
     let sandbox = Sandbox::new();
     let name = &sandbox.name("init");
     let file = sandbox.file("init.conf", "lxc.rootfs = /var/lib/lxc/temp/rootfs\nlxc.stopsignal = SIGUSR1\n");
-    // The file tells that the trap is set.
+    // The file tells that the trap is set; the last container's must be gone before this one's is waited for.
     let start = |trap: &str| {
-        let script = format!("rm -f /tmp/ready; {trap}; touch /tmp/ready; while :; do sleep 0.05; done");
+        sandbox.sh("rm -f /var/lib/lxc/temp/rootfs/tmp/ready");
+        let script = format!("{trap}; touch /tmp/ready; while :; do sleep 0.05; done");
         let said =
             sandbox.boardbox(&["lxc-start", "-n", name, "-f", &file, "-d", "--", "/bin/sh", "-c", &script]);
         assert_eq!(said.code, 0, "{said:?}");
