@@ -59,6 +59,12 @@ struct Attach {
     program: u32,
     attach_type: u32,
     flags: u32,
+}
+
+/// The same since 5.6, with what `REPLACE` asks for.
+#[repr(C)]
+struct Replace {
+    attach: Attach,
     replaces: u32,
 }
 
@@ -201,21 +207,20 @@ pub fn attach(
     program: BorrowedFd<'_>,
     replaces: Option<BorrowedFd<'_>>,
 ) -> Result<()> {
-    let mut attributes = Attach {
+    let attributes = |flags| Attach {
         target: number(cgroup),
         program: number(program),
         attach_type: ATTACH_CGROUP_DEVICE,
-        flags: ALLOW_MULTI,
-        replaces: 0,
+        flags,
     };
     if let Some(old) = replaces {
-        (attributes.flags, attributes.replaces) = (ALLOW_MULTI | REPLACE, number(old));
-        match call(PROG_ATTACH, &mut attributes) {
-            Err(Errno::EINVAL) => (attributes.flags, attributes.replaces) = (ALLOW_MULTI, 0),
+        let mut replace = Replace { attach: attributes(ALLOW_MULTI | REPLACE), replaces: number(old) };
+        match call(PROG_ATTACH, &mut replace) {
+            Err(Errno::EINVAL) => {}
             other => return other.map(drop).map_err(not_attached),
         }
     }
-    call(PROG_ATTACH, &mut attributes).map_err(not_attached)?;
+    call(PROG_ATTACH, &mut attributes(ALLOW_MULTI)).map_err(not_attached)?;
     replaces.map_or(Ok(()), |old| detach(cgroup, old))
 }
 
@@ -236,7 +241,6 @@ pub fn detach(cgroup: BorrowedFd<'_>, program: BorrowedFd<'_>) -> Result<()> {
         program: number(program),
         attach_type: ATTACH_CGROUP_DEVICE,
         flags: 0,
-        replaces: 0,
     };
     match call(PROG_DETACH, &mut attributes) {
         Err(errno) if errno != Errno::ENOENT => Err(Error::sys("detach a device program", errno)),

@@ -52,7 +52,7 @@ fn the_structures_are_the_kernels() {
     assert_eq!(std::mem::offset_of!(Info, name), 64);
     assert_eq!((std::mem::offset_of!(Query, ids), std::mem::offset_of!(Query, behind)), (16, 28));
     assert_eq!(size_of::<Query>(), 64);
-    assert_eq!((size_of::<Attach>(), size_of::<GetInfo>()), (20, 16));
+    assert_eq!((size_of::<Attach>(), size_of::<Replace>(), size_of::<GetInfo>()), (16, 20, 16));
 }
 
 #[test]
