@@ -9,12 +9,13 @@ mod record;
 pub mod run;
 pub mod status;
 pub mod undo;
+pub mod unified;
 
 pub use cgroup::write as write_cgroup;
 pub use undo::{Journal, Undo, undo_all};
 
 use crate::error::{Error, Result};
-use crate::plan::{Planned, Step};
+use crate::plan::{Planned, Step, devices};
 use crate::sys::{file, hierarchy};
 use nix::errno::Errno;
 
@@ -33,6 +34,12 @@ pub fn perform(planned: &Planned, journal: &mut dyn Journal) -> Result<()> {
             undo::noted(journal, undo, || hierarchy::mount_v1(controllers, target, *favordynmods))
         }
         Step::MakeCgroup { controllers, root, path } => cgroup::make(controllers, root, path, journal),
+        Step::MakeUnified { root, path, enable, also } => unified::make(root, path, enable, also, journal),
+        Step::MountUnified { target } => {
+            let undo = Undo::UnmountHierarchy { target: target.clone() };
+            undo::noted(journal, undo, || hierarchy::mount_v2(target))
+        }
+        Step::DeviceProgram { dir, rules } => unified::device_program(dir, &devices::evaluate(rules)),
         Step::WriteCgroup { dir, file, value } => cgroup::write(dir, file, value),
         Step::MakeBridge { .. }
         | Step::EnslavePort { .. }

@@ -91,7 +91,7 @@ fn compare(board: &Board, host: &Host, made: &[&Undo]) -> Status {
 }
 
 fn controller(name: &str, host: &Host, made: &[&Undo]) -> ControllerStatus {
-    let state = match (host.hierarchy(name), host.controller(name)) {
+    let state = match (crate::plan::cgroups::home(name, host), host.controller(name)) {
         (Some(hierarchy), _) if hierarchy.version == Version::V2 => {
             ControllerState::Unified(hierarchy.mountpoint.clone())
         }

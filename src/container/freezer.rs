@@ -1,13 +1,20 @@
-//! The freezer of cgroup v1. Nothing here allocates: a running monitor does not.
+//! The freezer: a controller of cgroup v1, a core feature of v2. Nothing here allocates: a running monitor does not.
 
+use super::state::UNIFIED;
 use crate::error::{Error, Result};
 use crate::sys::stream;
 use std::fmt::Write;
 
-/// A container's freezer cgroup.
+/// A path, bounded: what a cgroup's may take is checked when it is made.
+type Path = heapless::String<512>;
+
+/// A container's freezer.
 #[derive(Clone, Debug)]
 pub struct Freezer {
-    file: heapless::String<512>,
+    /// `freezer.state` or `cgroup.freeze`.
+    file: Path,
+    /// v2's `cgroup.events`, which says when it is done.
+    events: Option<Path>,
 }
 
 /// What `freezer.state` says.
@@ -24,21 +31,31 @@ pub enum Frozen {
 impl Freezer {
     /// The freezer among a container's cgroups; `None` where its host has none mounted.
     pub fn find(cgroups: &[(Vec<String>, String)]) -> Option<Self> {
-        let (_, dir) =
-            cgroups.iter().find(|(controllers, _)| controllers.iter().any(|name| name == "freezer"))?;
-        let mut file = heapless::String::new();
-        write!(file, "{dir}/freezer.state").ok()?;
-        Some(Self { file })
+        let with = |name: &str| {
+            let found = cgroups.iter().find(|(controllers, _)| controllers.iter().any(|other| other == name));
+            found.map(|(_, dir)| dir)
+        };
+        let path = |dir: &str, file: &str| {
+            let mut path = Path::new();
+            write!(path, "{dir}/{file}").ok().map(|()| path)
+        };
+        match (with("freezer"), with(UNIFIED)) {
+            (Some(dir), _) => Some(Self { file: path(dir, "freezer.state")?, events: None }),
+            (None, Some(dir)) => {
+                Some(Self { file: path(dir, "cgroup.freeze")?, events: Some(path(dir, "cgroup.events")?) })
+            }
+            (None, None) => None,
+        }
     }
 
     /// Asks for it. A group that is busy forking may have to be asked again: see `state`.
     pub fn freeze(&self) -> Result<()> {
-        self.write("FROZEN")
+        self.write(if self.events.is_some() { "1" } else { "FROZEN" })
     }
 
     /// Lets it run.
     pub fn thaw(&self) -> Result<()> {
-        self.write("THAWED")
+        self.write(if self.events.is_some() { "0" } else { "THAWED" })
     }
 
     fn write(&self, value: &str) -> Result<()> {
@@ -48,6 +65,16 @@ impl Freezer {
 
     /// The state now. Reading it is also what makes the kernel look again.
     pub fn state(&self) -> Frozen {
+        if let Some(events) = &self.events {
+            let asked = stream::read_file(&self.file, &mut [0; 16]).is_some_and(|text| text.starts_with('1'));
+            let mut buffer = [0; 128];
+            let done = stream::read_file(events, &mut buffer).is_some_and(|text| text.contains("frozen 1"));
+            return match (asked, done) {
+                (_, true) => Frozen::Frozen,
+                (true, false) => Frozen::Freezing,
+                (false, false) => Frozen::Thawed,
+            };
+        }
         match stream::read_file(&self.file, &mut [0; 16]) {
             Some(text) if text.starts_with("FROZEN") => Frozen::Frozen,
             Some(text) if text.starts_with("FREEZING") => Frozen::Freezing,

@@ -26,6 +26,8 @@ pub struct First<'a> {
     pub monitor: OwnedFd,
     /// The `tasks` files of its cgroups, in the order of the `JoinCgroup` steps, opened before the clone.
     pub tasks: Vec<OwnedFd>,
+    /// It was born in its v2 cgroup, and need not join that.
+    pub born_in_unified: bool,
     /// The console's slave on the host.
     pub console: Option<String>,
     /// The command's standard input, output and error are the console; otherwise the caller's.
@@ -49,12 +51,14 @@ pub fn run(first: First<'_>) -> ! {
 /// Everything that the kernel lets a process do in namespaces of its own.
 fn set_up(first: &First<'_>) -> Result<()> {
     process::new_session()?;
-    let mut tasks = first.tasks.iter();
-    let mut joining = || tasks.next().map_or(Ok(()), |tasks| cgroup::join(tasks.as_fd()));
     let mut room = Room::default();
-    for planned in first.steps.iter().filter(|planned| planned.place == Place::Child) {
-        if matches!(planned.step, Step::JoinCgroup { .. }) {
-            joining().map_err(|error| failed(error, planned, first))?;
+    let joins = first.steps.iter().filter_map(|planned| match &planned.step {
+        Step::JoinCgroup { unified, .. } => Some((planned, *unified)),
+        _ => None,
+    });
+    for ((planned, unified), tasks) in joins.zip(&first.tasks) {
+        if !(unified && first.born_in_unified) {
+            cgroup::join(tasks.as_fd()).map_err(|error| failed(error, planned, first))?;
         }
     }
     if first.container.own_network {

@@ -7,7 +7,7 @@ use super::conversation::{self, Message};
 use super::init::{self, First};
 use super::monitor::{Ended, Monitor};
 use super::network::Nics;
-use super::state::{Claim, Record};
+use super::state::{Claim, Record, UNIFIED};
 use crate::apply::{self, Undo, undo_all};
 use crate::error::{Error, Kind, Result};
 use crate::plan::{self, Host, Place, Planned, Step};
@@ -18,7 +18,7 @@ use crate::sys::process::{self, Side};
 use crate::sys::pty::{self, Pty};
 use crate::sys::selfexec::Image;
 use crate::sys::signal::Signals;
-use crate::sys::{cgroup, poll, socket};
+use crate::sys::{cgroup, poll, rootfs, socket};
 use nix::errno::Errno;
 use nix::unistd::Pid;
 use std::os::fd::{AsFd, OwnedFd};
@@ -190,10 +190,13 @@ impl<'a> Life<'a> {
             apply::perform(planned, &mut self.undo).map_err(|error| self.named(error))?;
         }
         let image = if options.init { Some(Image::make()?) } else { None };
-        let mut tasks = Vec::new();
+        let (mut tasks, mut birthplace) = (Vec::new(), None);
         for planned in &steps {
-            if let Step::JoinCgroup { dir } = &planned.step {
+            if let Step::JoinCgroup { dir, unified } = &planned.step {
                 tasks.push(cgroup::open_tasks(dir)?);
+                if *unified {
+                    birthplace = Some(rootfs::open_path(dir)?);
+                }
             }
         }
         let signals = Signals::listen()?;
@@ -203,15 +206,17 @@ impl<'a> Life<'a> {
         let mut record = Record { monitor: std::process::id() as i32, init: 0, cgroups };
         self.claim.write(&record)?;
         log::info!("clone");
-        let first = match process::clone(process::container_namespaces(container.own_network))? {
-            Side::Parent(first) => first,
-            Side::Child => {
+        let namespaces = process::container_namespaces(container.own_network);
+        let first = match process::clone(namespaces, birthplace.as_ref().map(AsFd::as_fd))? {
+            (Side::Parent(first), _) => first,
+            (Side::Child, born_there) => {
                 drop(ours);
                 init::run(First {
                     container,
                     steps: &steps,
                     monitor: theirs,
                     tasks,
+                    born_in_unified: born_there,
                     console: console.as_ref().map(|pty| pty.slave.clone()),
                     console_is_stdio: self.console_is_stdio(),
                     ttys: ttys.iter().map(|tty| tty.slave.clone()).collect(),
@@ -220,7 +225,7 @@ impl<'a> Life<'a> {
             }
         };
         self.first = Some(first);
-        drop((theirs, tasks, image));
+        drop((theirs, tasks, birthplace, image));
         let user = self.converse(&ours, &steps, first)?;
         record.init = first.as_raw();
         self.claim.write(&record)?;
@@ -343,6 +348,9 @@ fn on_host(steps: &[Planned]) -> impl Iterator<Item = &Planned> {
 fn cgroups(steps: &[Planned]) -> Vec<(Vec<String>, String)> {
     let made = steps.iter().filter_map(|planned| match &planned.step {
         Step::MakeCgroup { controllers, root, path } => Some((controllers.clone(), format!("{root}/{path}"))),
+        Step::MakeUnified { root, path, enable, also } => {
+            Some(([&[UNIFIED.to_string()][..], enable, also].concat(), format!("{root}/{path}")))
+        }
         _ => None,
     });
     made.collect()

@@ -5,6 +5,7 @@ use super::control::{Reply, Request, State};
 use super::freezer::{Freezer, Frozen};
 use super::state::Record;
 use crate::error::Result;
+use crate::plan::devices::Policy;
 use crate::profile::container::Container;
 use crate::sys::events::Events;
 use crate::sys::pty::Pty;
@@ -60,6 +61,8 @@ pub struct Monitor<'a> {
     state: State,
     record: Record,
     freezer: Option<Freezer>,
+    /// The device rules on v2, once they were changed; before, they are the container's own.
+    devices: Option<Policy>,
     signals: Signals,
     control: OwnedFd,
     console: Option<Console>,
@@ -119,6 +122,7 @@ impl<'a> Monitor<'a> {
             state: State::Running,
             record,
             freezer,
+            devices: None,
             signals,
             control,
             console,

@@ -9,6 +9,9 @@ use crate::sys::lock::Lock;
 use nix::errno::Errno;
 use std::fmt::Write;
 
+/// Stands first among the controllers of a cgroup in the unified hierarchy.
+pub const UNIFIED: &str = "cgroup2";
+
 /// What a monitor tells other processes about its container, and the next command about what a killed one left.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Record {

@@ -118,7 +118,7 @@ mod tests {
             rule(Place::Host, "cpuset.cpus"),
             Planned {
                 place: Place::Child,
-                step: Step::JoinCgroup { dir: "/d".into() },
+                step: Step::JoinCgroup { dir: "/d".into(), unified: false },
                 origin: Origin::default(),
             },
         ];

@@ -1,6 +1,6 @@
 //! Which cgroup hierarchies `up` mounts: what is mounted is used as it is, what the board lacks is mounted.
 
-use super::cgroups::in_kernel;
+use super::cgroups::{in_kernel, spelling};
 use super::host::{Hierarchy, Host, Version};
 use super::{Place, Planned, Step};
 use crate::error::{Error, Origin, Result};
@@ -17,18 +17,23 @@ pub fn plan<'a>(
 ) -> Result<()> {
     check(setup).map_err(|error| error.at(&setup.origin))?;
     let mountpoint = setup.mountpoint.trim_end_matches('/');
+    if setup.layout == Layout::V2 {
+        return unified(setup, mountpoint, host, steps).map_err(|error| error.at(&setup.origin));
+    }
+    let rules = rules.filter(|rule| !rule.unified || home_of(rule, host).is_none());
     // (controller, where it is asked for, whether the board may lack it)
     let default = setup.controllers == DEFAULT_CONTROLLERS;
     let mut wanted: Vec<(&str, &Origin, bool)> =
         setup.controllers.iter().map(|name| (name.as_str(), &setup.origin, default)).collect();
     for rule in rules {
-        match wanted.iter_mut().find(|(name, ..)| *name == rule.controller()) {
+        let family = spelling::family(&rule.file);
+        match wanted.iter_mut().find(|(name, ..)| *name == family) {
             Some(entry) => {
                 if entry.2 {
                     *entry = (entry.0, &rule.origin, false);
                 }
             }
-            None => wanted.push((rule.controller(), &rule.origin, false)),
+            None => wanted.push((family, &rule.origin, false)),
         }
     }
     let mut sets: Vec<(Vec<String>, &Origin)> = Vec::new();
@@ -63,11 +68,34 @@ pub fn plan<'a>(
     Ok(())
 }
 
+fn home_of<'a>(rule: &CgroupRule, host: &'a Host) -> Option<&'a Hierarchy> {
+    super::cgroups::home(spelling::family(&rule.file), host)
+}
+
+/// The unified hierarchy. One that is mounted already is used as it is: a second mount without its options would clear
+/// them for the whole host.
+fn unified(setup: &CgroupSetup, mountpoint: &str, host: &Host, steps: &mut Vec<Planned>) -> Result<()> {
+    for name in &setup.controllers {
+        if let Some(v1) =
+            host.hierarchies.iter().find(|one| one.version == Version::V1 && one.controllers.contains(name))
+        {
+            return Err(Error::host(format!("controller {name} is mounted on {}, cgroup v1", v1.mountpoint))
+                .tried("cgroup layout v2")
+                .hint("set layout = \"auto\": it uses each controller where it is"));
+        }
+    }
+    if host.hierarchies.iter().any(|hierarchy| hierarchy.version == Version::V2) {
+        return Ok(());
+    }
+    for step in [Step::MakeDir { path: mountpoint.into() }, Step::MountUnified { target: mountpoint.into() }]
+    {
+        steps.push(Planned { place: Place::Host, step, origin: setup.origin.clone() });
+    }
+    Ok(())
+}
+
 /// What is wrong with the profile whatever the host is.
 fn check(setup: &CgroupSetup) -> Result<()> {
-    if setup.layout == Layout::V2 {
-        return Err(Error::config("cgroup layout v2: not supported yet").hint("leave it at auto, or set v1"));
-    }
     if !setup.mountpoint.starts_with('/') || setup.mountpoint.trim_end_matches('/').is_empty() {
         let shown = setup.mountpoint.escape_default();
         return Err(Error::config(format!(
@@ -91,9 +119,9 @@ fn check(setup: &CgroupSetup) -> Result<()> {
 fn missing(name: &str, setup: &CgroupSetup, host: &Host) -> Result<Option<Vec<String>>> {
     let group = setup.comount.iter().find(|group| group.iter().any(|member| member == name));
     let Some(group) = group else {
-        return match host.hierarchy(name) {
+        return match super::cgroups::home(name, host) {
             Some(hierarchy) if hierarchy.version == Version::V1 => Ok(None),
-            Some(hierarchy) if setup.layout == Layout::Auto => {
+            Some(hierarchy) if setup.layout != Layout::V1 => {
                 log::info!("controller {name} is on cgroup v2, {}", hierarchy.mountpoint);
                 Ok(None)
             }
@@ -224,7 +252,7 @@ mod tests {
 
     fn rule(file: &str) -> CgroupRule {
         let name: Rc<str> = "foo.conf".into();
-        CgroupRule { file: file.into(), value: "1".into(), origin: Origin::new(&name, 3, 0) }
+        CgroupRule { file: file.into(), value: "1".into(), unified: false, origin: Origin::new(&name, 3, 0) }
     }
 
     #[test]
@@ -309,7 +337,18 @@ mod tests {
         setup.layout = Layout::V1;
         assert_eq!(run(&setup, &[], &host).unwrap()[1], "mount cgroup hierarchy memory on /cg/memory");
         setup.layout = Layout::V2;
-        assert!(run(&setup, &[], &host).unwrap_err().to_string().contains("not supported yet"));
+        assert_eq!(run(&setup, &[], &host).unwrap(), [""; 0]);
+    }
+
+    #[test]
+    fn v2_is_mounted_once_and_takes_no_controller_away() {
+        let mut setup = setup(&["memory", "pids"], &[]);
+        setup.layout = Layout::V2;
+        let bare = host(&[], &[("memory", 0), ("pids", 0)]);
+        assert_eq!(run(&setup, &[], &bare).unwrap(), ["make directory /cg", "mount cgroup2 on /cg"]);
+        let taken = host(&[("/other/memory", &["memory"])], &[("pids", 0)]);
+        let error = run(&setup, &[], &taken).unwrap_err().to_string();
+        assert!(error.contains("controller memory is mounted on /other/memory, cgroup v1"), "{error}");
     }
 
     #[test]

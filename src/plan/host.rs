@@ -28,6 +28,15 @@ pub enum Version {
     V2,
 }
 
+impl std::fmt::Display for Version {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Version::V1 => "v1",
+            Version::V2 => "v2",
+        })
+    }
+}
+
 /// A mounted hierarchy.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Hierarchy {

@@ -1,8 +1,11 @@
 //! A step: one thing that `up` or `start` does, printed by `plan`, performed and undone by `apply` and `container`.
 
 use crate::error::Origin;
+use crate::plan::devices::Verb;
 use crate::profile::container::Dev;
-use crate::profile::value::{Capabilities, Gateway4, Gateway6, IfName, Ipv4Net, Ipv6Net, Mac, MacvlanMode};
+use crate::profile::value::{
+    Capabilities, DeviceRule, Gateway4, Gateway6, IfName, Ipv4Net, Ipv6Net, Mac, MacvlanMode,
+};
 use std::fmt;
 
 /// Who performs a step, and when.
@@ -57,8 +60,15 @@ pub enum Step {
     MakeCgroup { controllers: Vec<String>, root: String, path: String },
     /// One write: `dir` is absolute, `file` a name in it.
     WriteCgroup { dir: String, file: String, value: String },
-    /// The first process enters the cgroup, by a descriptor opened before the clone.
-    JoinCgroup { dir: String },
+    /// The same on v2: the controllers of `enable` are passed down to it, those of `also` where that works.
+    MakeUnified { root: String, path: String, enable: Vec<String>, also: Vec<String> },
+    /// The unified hierarchy.
+    MountUnified { target: String },
+    /// The device rules as a program on the container's v2 cgroup.
+    DeviceProgram { dir: String, rules: Vec<(Verb, DeviceRule)> },
+    /// The first process enters the cgroup, by a descriptor opened before the clone; v2's it is born in, where the kernel
+    /// can (5.7).
+    JoinCgroup { dir: String, unified: bool },
     /// The first process: new uts, pid, ipc, mount and, where it is its own, network namespace.
     Clone { network: bool },
     /// A macvlan, born in the container's network namespace under a name unique on the host: `bb<pid>n<number>`.
@@ -167,7 +177,20 @@ impl fmt::Display for Step {
                 write!(f, "make cgroup {root}/{path} ({})", controllers.join(","))
             }
             Step::WriteCgroup { dir, file, value } => write!(f, "write {} to {dir}/{file}", Text(value)),
-            Step::JoinCgroup { dir } => write!(f, "join cgroup {dir}"),
+            Step::MakeUnified { root, path, enable, also } => {
+                write!(f, "make cgroup {root}/{path} (v2: {})", [&enable[..], &also[..]].concat().join(","))
+            }
+            Step::MountUnified { target } => write!(f, "mount cgroup2 on {target}"),
+            Step::DeviceProgram { dir, rules } => {
+                write!(f, "attach a device program to {dir}:")?;
+                let mut comma = "";
+                for (verb, rule) in rules {
+                    write!(f, "{comma} {verb} {rule}")?;
+                    comma = ",";
+                }
+                Ok(())
+            }
+            Step::JoinCgroup { dir, .. } => write!(f, "join cgroup {dir}"),
             Step::Clone { network } => {
                 write!(
                     f,

@@ -168,6 +168,8 @@ pub struct CgroupRule {
     pub file: String,
     /// The value, verbatim.
     pub value: String,
+    /// In v2's spelling (`lxc.cgroup2.FILE`), else in v1's.
+    pub unified: bool,
     /// Where it was written.
     pub origin: Origin,
 }

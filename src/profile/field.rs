@@ -115,7 +115,7 @@ pub fn cgroup_rule(file: &str, value: &str, origin: &Origin) -> Result<CgroupRul
         "devices.allow" | "devices.deny" => value = value.parse::<DeviceRule>()?.to_string(),
         _ => {}
     }
-    Ok(CgroupRule { file: file.into(), value, origin: origin.clone() })
+    Ok(CgroupRule { file: file.into(), value, unified: false, origin: origin.clone() })
 }
 
 /// A MAC address. Each `x` in it is a random digit, drawn when the file is read, as LXC does: what `plan` shows and the

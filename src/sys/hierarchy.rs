@@ -55,6 +55,18 @@ fn refused(set: &str, target: &str, errno: Errno) -> Error {
     }
 }
 
+/// Mounts the unified hierarchy at a directory that is there.
+pub fn mount_v2(target: &str) -> Result<()> {
+    let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
+    mount(Some("cgroup2"), target, Some("cgroup2"), flags, None::<&str>).map_err(|errno| {
+        let error = Error::sys(format!("mount cgroup2 on {target}"), errno);
+        match errno {
+            Errno::ENODEV => error.hint("the kernel has no cgroup v2 (Linux 4.5)"),
+            _ => error,
+        }
+    })
+}
+
 /// Unmounts what is mounted there; nothing mounted there is no error.
 pub fn unmount(target: &str) -> Result<()> {
     match umount2(target, MntFlags::UMOUNT_NOFOLLOW) {

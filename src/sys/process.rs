@@ -7,6 +7,8 @@ use nix::unistd::{ForkResult, Pid};
 use std::ffi::CString;
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
 
+const SYS_CLONE3: libc::c_long = 435;
+const CLONE_INTO_CGROUP: u64 = 0x2_0000_0000;
 const SYS_CLOSE_RANGE: libc::c_long = 436;
 const CLOSE_RANGE_CLOEXEC: libc::c_uint = 4;
 
@@ -27,24 +29,50 @@ pub fn container_namespaces(network: bool) -> CloneFlags {
     if network { own | CloneFlags::CLONE_NEWNET } else { own }
 }
 
-/// clone(2) without a stack of its own: fork with new namespaces. Only for a process without threads.
-pub fn clone(namespaces: CloneFlags) -> Result<Side> {
+/// `struct clone_args` (linux/sched.h), as of 5.7.
+#[repr(C)]
+#[derive(Default)]
+struct CloneArgs {
+    flags: u64,
+    pidfd: u64,
+    child_tid: u64,
+    parent_tid: u64,
+    exit_signal: u64,
+    stack: u64,
+    stack_size: u64,
+    tls: u64,
+    set_tid: u64,
+    set_tid_size: u64,
+    cgroup: u64,
+}
+
+/// clone(2) without a stack of its own: fork with new namespaces. Only for a process without threads. Where there is a
+/// `cgroup` (of v2) and the kernel can (5.7), the child is born in it; the second value says so.
+pub fn clone(namespaces: CloneFlags, cgroup: Option<BorrowedFd<'_>>) -> Result<(Side, bool)> {
+    let side =
+        |pid: libc::c_long| if pid == 0 { Side::Child } else { Side::Parent(Pid::from_raw(pid as i32)) };
+    if let Some(cgroup) = cgroup {
+        let arguments = CloneArgs {
+            flags: u64::from(namespaces.bits() as u32) | CLONE_INTO_CGROUP,
+            exit_signal: libc::SIGCHLD as u64,
+            cgroup: cgroup.as_raw_fd() as u64,
+            ..CloneArgs::default()
+        };
+        // SAFETY: `arguments` is a whole clone_args of the size said; without CLONE_VM and a stack this is a fork, and this
+        // program has one thread.
+        let pid = unsafe { libc::syscall(SYS_CLONE3, &raw const arguments, size_of::<CloneArgs>()) };
+        if let Ok(pid) = Errno::result(pid) {
+            return Ok((side(pid), true));
+        }
+        // Not there, filtered, or not into that cgroup: the child joins by itself, or its error says more.
+    }
     let flags = libc::c_long::from(namespaces.bits() | libc::SIGCHLD);
+    let none: libc::c_long = 0;
     // SAFETY: without CLONE_VM the child runs on a copy of this stack, and this program has one thread, so no lock can
     // be held by another one; all pointers are null, which makes their order (it differs between architectures) equal.
-    let pid = unsafe {
-        libc::syscall(
-            libc::SYS_clone,
-            flags,
-            0 as libc::c_long,
-            0 as libc::c_long,
-            0 as libc::c_long,
-            0 as libc::c_long,
-        )
-    };
+    let pid = unsafe { libc::syscall(libc::SYS_clone, flags, none, none, none, none) };
     match Errno::result(pid) {
-        Ok(0) => Ok(Side::Child),
-        Ok(pid) => Ok(Side::Parent(Pid::from_raw(pid as i32))),
+        Ok(pid) => Ok((side(pid), false)),
         Err(errno) => {
             let error = Error::sys("clone with new namespaces", errno);
             Err(match errno {

@@ -154,8 +154,7 @@ const KEYS: &[(&str, Key)] = &[
 ];
 
 /// Families whose names go on with the kernel's, none of them applied yet.
-const FAMILIES: &[&str] =
-    &["cgroup2.", "limit.", "prlimit.", "proc.", "sysctl.", "namespace.share.", "share."];
+const FAMILIES: &[&str] = &["limit.", "prlimit.", "proc.", "sysctl.", "namespace.share.", "share."];
 
 /// A known key, or a value of it, that LXC applies and boardbox does not yet.
 pub fn not_yet() -> Error {
@@ -181,9 +180,11 @@ impl Reader {
         match KEYS.iter().find(|known| known.0 == name) {
             Some((_, Key::NotYet)) => Err(not_yet()),
             Some((_, key)) => self.set(*key, value, origin).map_err(|error| error.at(origin)),
-            None => match name.strip_prefix("cgroup.") {
+            None => match name.strip_prefix("cgroup.").or_else(|| name.strip_prefix("cgroup2.")) {
                 Some(file) => {
-                    let rule = field::cgroup_rule(file, value, origin).map_err(|error| error.at(origin))?;
+                    let mut rule =
+                        field::cgroup_rule(file, value, origin).map_err(|error| error.at(origin))?;
+                    rule.unified = name.starts_with("cgroup2.");
                     self.container.cgroup.push(rule);
                     Ok(())
                 }

@@ -1,11 +1,16 @@
-//! A container's cgroups on v1: one per hierarchy it uses, its rules in file order, devices last.
+//! A container's cgroups: one per hierarchy it uses, v1 or v2, controller by controller where it really is; its rules in
+//! file order and in the words of their hierarchy, devices last.
 
+pub mod spelling;
+
+use super::devices::Verb;
 use super::host::{Controller, Hierarchy, Host, Version};
 use super::{Place, Planned, Step};
 use crate::error::{Error, Origin, Result};
 use crate::profile::Container;
 use crate::profile::container::CgroupRule;
-use crate::profile::value::CpuList;
+use crate::profile::value::{CpuList, DeviceRule};
+use spelling::{Speller, family};
 
 /// The directory in each hierarchy that holds the containers' cgroups.
 pub const PARENT: &str = "boardbox";
@@ -26,39 +31,129 @@ pub fn container(
     let name = container.name.as_str();
     let mut used: Vec<(&Hierarchy, &Origin)> = Vec::new();
     let mut writes = Vec::new();
+    let mut unified = Unified::default();
+    let mut speller = Speller::default();
     for rule in &container.cgroup {
-        let hierarchy = needed(rule, host)
-            .map_err(|error| error.tried(format!("container \"{name}\"")).at(&rule.origin))?;
+        let named = |error: Error| error.tried(format!("container \"{name}\"")).at(&rule.origin);
+        let hierarchy = needed(rule, host).map_err(named)?;
+        let native = hierarchy.version == Version::V2;
+        // Files made for many hosts say it twice: then the words of the one at hand are meant.
+        let twice = |other: &CgroupRule| other.unified == native && family(&other.file) == family(&rule.file);
+        if rule.unified != native && container.cgroup.iter().any(twice) {
+            log::info!("{}: {} is said in {}'s words, too", rule.origin, rule.file, hierarchy.version);
+            continue;
+        }
         take(&mut used, hierarchy, &rule.origin);
-        // Set-up inside makes device nodes: until that is done no device may be denied.
-        let place = if rule.controller() == "devices" { Place::Late } else { Place::Host };
-        let file = hierarchy.file(&rule.file).to_owned();
-        let step = Step::WriteCgroup { dir: dir(hierarchy, name), file, value: rule.value.clone() };
-        writes.push(Planned { place, step, origin: rule.origin.clone() });
+        if hierarchy.version == Version::V2 {
+            if family(&rule.file) == "devices" {
+                unified.devices.push(device_rule(rule).map_err(named)?);
+                unified.devices_origin = rule.origin.clone();
+                continue;
+            }
+            unified.needs(family(&rule.file));
+        }
+        let tried =
+            |error: Error| named(error.tried(format!("{} on cgroup {}", rule.file, hierarchy.version)));
+        for written in speller.spell(rule, hierarchy.version).map_err(tried)? {
+            // Set-up inside makes device nodes: until that is done no device may be denied.
+            let place = if rule.controller() == "devices" { Place::Late } else { Place::Host };
+            let file = hierarchy.file(&written.file).to_owned();
+            let step = Step::WriteCgroup { dir: dir(hierarchy, name), file, value: written.value };
+            writes.push(Planned { place, step, origin: written.origin });
+        }
     }
     for controller in join {
-        if let Some(hierarchy) =
-            host.hierarchy(controller).filter(|found| found.version == Version::V1 && !found.read_only)
-        {
+        if let Some(hierarchy) = home(controller, host).filter(|found| !found.read_only) {
             take(&mut used, hierarchy, &container.origin);
+            if hierarchy.version == Version::V2 {
+                unified.wants(controller);
+            }
         }
     }
     let (late, now): (Vec<_>, Vec<_>) = writes.into_iter().partition(|planned| planned.place == Place::Late);
     // In the host's order, so that a plan does not change with the order of a file's lines.
     used.sort_by_key(|(used, _)| host.hierarchies.iter().position(|other| std::ptr::eq(other, *used)));
-    steps.extend(used.iter().map(|(hierarchy, origin)| {
+    for (hierarchy, origin) in &used {
         let root = hierarchy.mountpoint.trim_end_matches('/').to_owned();
-        let (controllers, path) = (hierarchy.controllers.clone(), format!("{PARENT}/{name}"));
-        let step = Step::MakeCgroup { controllers, root, path };
-        Planned { place: Place::Host, step, origin: (*origin).clone() }
-    }));
+        let path = format!("{PARENT}/{name}");
+        let step = match hierarchy.version {
+            Version::V1 => Step::MakeCgroup { controllers: hierarchy.controllers.clone(), root, path },
+            Version::V2 => {
+                let there = |name: &String| hierarchy.controllers.contains(name);
+                let enable = unified.enable.iter().filter(|name| there(name)).cloned().collect();
+                let also = unified.also.iter().filter(|name| there(name)).cloned().collect();
+                Step::MakeUnified { root, path, enable, also }
+            }
+        };
+        steps.push(Planned { place: Place::Host, step, origin: (*origin).clone() });
+    }
     steps.extend(now);
-    steps.extend(used.iter().map(|(hierarchy, origin)| {
-        let step = Step::JoinCgroup { dir: dir(hierarchy, name) };
-        Planned { place: Place::Child, step, origin: (*origin).clone() }
-    }));
+    for (hierarchy, origin) in &used {
+        let step = Step::JoinCgroup { dir: dir(hierarchy, name), unified: hierarchy.version == Version::V2 };
+        steps.push(Planned { place: Place::Child, step, origin: (*origin).clone() });
+    }
     steps.extend(late);
+    if let Some((hierarchy, _)) = used.iter().find(|(hierarchy, _)| hierarchy.version == Version::V2)
+        && !unified.devices.is_empty()
+    {
+        let step = Step::DeviceProgram { dir: dir(hierarchy, name), rules: unified.devices };
+        steps.push(Planned { place: Place::Late, step, origin: unified.devices_origin });
+    }
     Ok(())
+}
+
+/// What a container needs of the unified hierarchy.
+#[derive(Default)]
+struct Unified {
+    /// Controllers its rules are about.
+    enable: Vec<String>,
+    /// Controllers it joins where that works.
+    also: Vec<String>,
+    devices: Vec<(Verb, DeviceRule)>,
+    devices_origin: Origin,
+}
+
+impl Unified {
+    fn needs(&mut self, family: &str) {
+        let name = spelling::unified_name(family).to_string();
+        self.also.retain(|other| *other != name);
+        if !self.enable.contains(&name) {
+            self.enable.push(name);
+        }
+    }
+
+    fn wants(&mut self, family: &str) {
+        let name = spelling::unified_name(family).to_string();
+        if !self.enable.contains(&name) && !self.also.contains(&name) {
+            self.also.push(name);
+        }
+    }
+}
+
+/// `devices.allow` and `devices.deny`, for a host that has them as a program.
+pub fn device_rule(rule: &CgroupRule) -> Result<(Verb, DeviceRule)> {
+    let verb = match rule.file.as_str() {
+        "devices.allow" => Verb::Allow,
+        "devices.deny" => Verb::Deny,
+        other => {
+            return Err(Error::config(format!(
+                "\"{}\" is not devices.allow or devices.deny",
+                other.escape_default()
+            )));
+        }
+    };
+    Ok((verb, rule.value.parse()?))
+}
+
+/// The hierarchy where a controller, by its v1 name, really is. Devices and freezing are v2's own, without a controller.
+pub fn home<'a>(family: &str, host: &'a Host) -> Option<&'a Hierarchy> {
+    let has = |name: &str, hierarchy: &Hierarchy| hierarchy.controllers.iter().any(|other| other == name);
+    let v1 = host.hierarchies.iter().find(|one| one.version == Version::V1 && has(family, one));
+    v1.or_else(|| {
+        let v2 = host.hierarchies.iter().find(|one| one.version == Version::V2)?;
+        let core = matches!(family, "devices" | "freezer" | "cpuacct" | "cgroup");
+        (core || has(spelling::unified_name(family), v2)).then_some(v2)
+    })
 }
 
 fn take<'a>(used: &mut Vec<(&'a Hierarchy, &'a Origin)>, hierarchy: &'a Hierarchy, origin: &'a Origin) {
@@ -69,12 +164,12 @@ fn take<'a>(used: &mut Vec<(&'a Hierarchy, &'a Origin)>, hierarchy: &'a Hierarch
 
 /// The hierarchy a rule is written in.
 fn needed<'a>(rule: &CgroupRule, host: &'a Host) -> Result<&'a Hierarchy> {
-    let name = rule.controller();
     let file = rule.file.escape_default();
     if !rule.file.contains('.') || rule.file.contains('/') {
         return Err(Error::config(format!("\"{file}\" is not a cgroup file"))
             .hint("CONTROLLER.SETTING, as in cpuset.cpus"));
     }
+    let name = family(&rule.file);
     let hierarchy = mounted(name, host).map_err(|error| error.tried(format!("cgroup file {file}")))?;
     if hierarchy.read_only {
         let cause =
@@ -90,17 +185,20 @@ fn needed<'a>(rule: &CgroupRule, host: &'a Host) -> Result<&'a Hierarchy> {
     Ok(hierarchy)
 }
 
-/// The v1 hierarchy of a controller, or why there is none and what to do.
-pub fn mounted<'a>(name: &str, host: &'a Host) -> Result<&'a Hierarchy> {
-    match host.hierarchy(name) {
-        Some(hierarchy) if hierarchy.version == Version::V1 => return Ok(hierarchy),
-        Some(_) => {
-            return Err(Error::host(format!("controller {name} is on cgroup v2: not supported yet")));
-        }
-        None => {}
+/// The hierarchy of a controller, by its v1 name, or why there is none and what to do.
+pub fn mounted<'a>(family: &str, host: &'a Host) -> Result<&'a Hierarchy> {
+    if let Some(hierarchy) = home(family, host) {
+        return Ok(hierarchy);
     }
-    in_kernel(name, host)?;
-    Err(Error::host(format!("controller {name} is not mounted")).hint("run boardbox up"))
+    in_kernel(family, host)?;
+    let error = Error::host(format!("controller {family} is not mounted"));
+    let v2 = host.hierarchies.iter().any(|hierarchy| hierarchy.version == Version::V2);
+    Err(match v2 && host.controller(family).is_some_and(|controller| controller.hierarchy == 0) {
+        true => error.hint(
+            "v2 does not have it: is it disabled by cgroup_disable=, or kept back by the cgroup above?",
+        ),
+        false => error.hint("run boardbox up"),
+    })
 }
 
 /// The kernel's entry for a controller it has and has not disabled.
@@ -177,6 +275,7 @@ mod tests {
             container.cgroup.push(CgroupRule {
                 file: file_name.to_string(),
                 value: value.to_string(),
+                unified: false,
                 origin,
             });
         }
@@ -231,7 +330,9 @@ mod tests {
             plan(&[], &["cpuacct", "cpu", "memory", "blkio", "pids", "systemd", "nonsense"], &host()),
             [
                 "host: make cgroup /cg/cpu,cpuacct/boardbox/foo (cpu,cpuacct)",
+                "host: make cgroup /cg/unified/boardbox/foo (v2: pids)",
                 "child: join cgroup /cg/cpu,cpuacct/boardbox/foo",
+                "child: join cgroup /cg/unified/boardbox/foo",
             ]
         );
         assert!(plan(&[], &[], &host()).is_empty());
@@ -272,7 +373,6 @@ mod tests {
             refused("cpustat.cpus", "0")
                 .contains("the kernel has no controller \"cpustat\" (it has cpuset cpu")
         );
-        assert!(refused("pids.max", "5").contains("controller pids is on cgroup v2: not supported yet"));
         for bad in ["tasks", "cpuset/../../cpuset.cpus", ""] {
             assert!(refused(bad, "0").contains("is not a cgroup file (CONTROLLER.SETTING"), "{bad}");
         }
@@ -283,5 +383,79 @@ mod tests {
         let none =
             container(&with(&[("cpu.shares", "1")]), &[], &Host::default(), &mut Vec::new()).unwrap_err();
         assert!(none.to_string().contains("the kernel has no cgroups"), "{none}");
+    }
+
+    fn v2_only() -> Host {
+        let mut host = host();
+        let mut v2 = hierarchy("/cg", &["cpuset", "cpu", "io", "memory", "pids"]);
+        v2.version = Version::V2;
+        host.hierarchies = vec![v2];
+        host.controllers.iter_mut().for_each(|controller| controller.hierarchy = 0);
+        host
+    }
+
+    #[test]
+    fn the_seed_on_v2_says_the_same_in_its_words() {
+        let rules = [
+            ("cpuset.cpus", "0,1"),
+            ("cpu.shares", "1234"),
+            ("devices.deny", "a"),
+            ("devices.allow", "c 1:3 rw"),
+            ("devices.allow", "b 8:0 rw"),
+        ];
+        let join = ["cpuset", "cpu", "cpuacct", "memory", "devices", "freezer", "blkio", "pids"];
+        assert_eq!(
+            plan(&rules, &join, &v2_only()),
+            [
+                "host: make cgroup /cg/boardbox/foo (v2: cpuset,cpu,memory,io,pids)",
+                "host: write \"0,1\" to /cg/boardbox/foo/cpuset.cpus",
+                "host: write \"121\" to /cg/boardbox/foo/cpu.weight",
+                "child: join cgroup /cg/boardbox/foo",
+                "late: attach a device program to /cg/boardbox/foo: deny a, allow c 1:3 rw, allow b 8:0 rw",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_rule_said_in_both_words_is_taken_in_the_hosts() {
+        let mut container_ = with(&[("cpu.shares", "512"), ("cpu.weight", "77"), ("memory.high", "1M")]);
+        container_.cgroup[1].unified = true;
+        container_.cgroup[2].unified = true;
+        let writes = |host: &Host| {
+            let mut steps = Vec::new();
+            container(&container_, &[], host, &mut steps).map(|()| {
+                steps
+                    .iter()
+                    .map(|one| one.step.to_string())
+                    .filter(|step| step.starts_with("write"))
+                    .collect::<Vec<_>>()
+            })
+        };
+        assert_eq!(
+            writes(&v2_only()).unwrap(),
+            ["write \"77\" to /cg/boardbox/foo/cpu.weight", "write \"1M\" to /cg/boardbox/foo/memory.high"]
+        );
+        container_.cgroup.pop();
+        let mut steps = Vec::new();
+        container(&container_, &[], &host(), &mut steps).unwrap();
+        assert_eq!(steps[1].step.to_string(), "write \"512\" to /cg/cpu,cpuacct/boardbox/foo/cpu.shares");
+        container_.cgroup.remove(0);
+        steps.clear();
+        container(&container_, &[], &host(), &mut steps).unwrap();
+        assert_eq!(steps[1].step.to_string(), "write \"788\" to /cg/cpu,cpuacct/boardbox/foo/cpu.shares");
+    }
+
+    #[test]
+    fn what_v2_cannot_say_is_refused_with_key_and_reason() {
+        let refused = |file: &str, value: &str| {
+            container(&with(&[(file, value)]), &[], &v2_only(), &mut Vec::new()).unwrap_err().to_string()
+        };
+        assert_eq!(
+            refused("memory.soft_limit_in_bytes", "1M"),
+            "foo.conf:1: container \"foo\": memory.soft_limit_in_bytes on cgroup v2: v2's memory.low protects what is below it, \
+             a soft limit reclaims what is above (what comes closest: lxc.cgroup2.memory.low or lxc.cgroup2.memory.high)"
+        );
+        assert!(refused("devices.allow", "x").contains("type \"x\" is not a, b or c"));
+        assert!(refused("devices.list", "a").contains("is not devices.allow or devices.deny"));
     }
 }

@@ -1,0 +1,386 @@
+//! One setting, two spellings: what a rule written for cgroup v1 is on v2, and the other way round. Only where the meaning
+//! is equal; everything else is an error that says why, never silence.
+
+use crate::error::{Error, Origin, Result};
+use crate::plan::host::Version;
+use crate::profile::container::CgroupRule;
+
+/// A setting in the words of the hierarchy it is written in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Written {
+    /// The file.
+    pub file: String,
+    /// The value.
+    pub value: String,
+    /// Where the profile asks for it.
+    pub origin: Origin,
+}
+
+/// What v2 calls a v1 controller.
+pub fn unified_name(controller: &str) -> &str {
+    match controller {
+        "blkio" => "io",
+        other => other,
+    }
+}
+
+/// The v1 controller that a file of either spelling belongs to.
+pub fn family(file: &str) -> &str {
+    match file.split('.').next().unwrap_or_default() {
+        "io" => "blkio",
+        "cgroup" if file == "cgroup.freeze" => "freezer",
+        other => other,
+    }
+}
+
+/// The file of the other layout that tells the same.
+pub fn counterpart(file: &str) -> Option<&'static str> {
+    const PAIRS: [(&str, &str); 10] = [
+        ("cpu.shares", "cpu.weight"),
+        ("cpu.cfs_quota_us", "cpu.max"),
+        ("cpu.cfs_period_us", "cpu.max"),
+        ("cpuset.cpu_exclusive", "cpuset.cpus.partition"),
+        ("memory.limit_in_bytes", "memory.max"),
+        ("memory.usage_in_bytes", "memory.current"),
+        ("memory.max_usage_in_bytes", "memory.peak"),
+        ("freezer.state", "cgroup.freeze"),
+        ("blkio.weight", "io.weight"),
+        ("blkio.bfq.weight", "io.bfq.weight"),
+    ];
+    PAIRS.into_iter().find_map(|(v1, v2)| match file {
+        _ if file == v1 => Some(v2),
+        _ if file == v2 => Some(v1),
+        _ => None,
+    })
+}
+
+/// Translates rules one after the other: some need what an earlier one said.
+#[derive(Default)]
+pub struct Speller {
+    /// Quota in microseconds as v2 writes it, `max` for none.
+    quota: Option<String>,
+    /// The memory limit in bytes; `None` when none was set, or it is unlimited.
+    limit: Option<u64>,
+}
+
+impl Speller {
+    /// The rule as it is written in a hierarchy of this version.
+    pub fn spell(&mut self, rule: &CgroupRule, version: Version) -> Result<Vec<Written>> {
+        let spelled = match (rule.unified, version) {
+            (false, Version::V1) | (true, Version::V2) => vec![(rule.file.clone(), rule.value.clone())],
+            (false, Version::V2) => self.in_v2_words(&rule.file, rule.value.trim())?,
+            (true, Version::V1) => self.in_v1_words(&rule.file, rule.value.trim())?,
+        };
+        let written = |(file, value)| Written { file, value, origin: rule.origin.clone() };
+        Ok(spelled.into_iter().map(written).collect())
+    }
+
+    fn in_v2_words(&mut self, file: &str, value: &str) -> Result<Vec<(String, String)>> {
+        let one = |file: &str, value: String| Ok(vec![(file.to_string(), value)]);
+        let (controller, setting) = file.split_once('.').unwrap_or((file, ""));
+        match (controller, setting) {
+            ("cpuset", "cpus" | "mems") | ("pids" | "rdma" | "misc", "max") => one(file, value.into()),
+            ("cpuset", "cpu_exclusive") => match value {
+                "1" => one("cpuset.cpus.partition", "root".into()),
+                "0" => one("cpuset.cpus.partition", "member".into()),
+                _ => Err(bad(value, "0 or 1")),
+            },
+            ("cpu", "shares") => {
+                let shares = number(value)?.max(2);
+                one("cpu.weight", divided(shares.saturating_mul(100), 1024).clamp(1, 10000).to_string())
+            }
+            ("cpu", "cfs_quota_us") => {
+                let quota = if value == "-1" { "max".into() } else { number(value)?.to_string() };
+                self.quota = Some(quota.clone());
+                // Without a second word the period stays as it is.
+                one("cpu.max", quota)
+            }
+            ("cpu", "cfs_period_us") => {
+                let quota = self.quota.as_deref().unwrap_or("max");
+                one("cpu.max", format!("{quota} {}", number(value)?))
+            }
+            ("memory", "limit_in_bytes") => {
+                self.limit = if value == "-1" { None } else { Some(bytes(value)?) };
+                one("memory.max", if value == "-1" { "max".into() } else { value.into() })
+            }
+            ("memory", "memsw.limit_in_bytes") => match (value, self.limit) {
+                ("-1", _) => one("memory.swap.max", "max".into()),
+                (value, Some(limit)) => match bytes(value)?.checked_sub(limit) {
+                    Some(swap) => one("memory.swap.max", swap.to_string()),
+                    None => {
+                        Err(bad(value, "at least memory.limit_in_bytes: it counts memory and swap together"))
+                    }
+                },
+                (_, None) => Err(Error::config(
+                    "v2 limits swap by itself, and memory.limit_in_bytes is not set before",
+                )
+                .hint("set memory.limit_in_bytes first, or lxc.cgroup2.memory.swap.max")),
+            },
+            ("memory", "soft_limit_in_bytes") => Err(no_equal(
+                "v2's memory.low protects what is below it, a soft limit reclaims what is above",
+                "lxc.cgroup2.memory.low or lxc.cgroup2.memory.high",
+            )),
+            ("memory", _) if setting.starts_with("kmem.") => {
+                Err(no_equal("v2 counts the kernel's memory with the rest", "memory.limit_in_bytes"))
+            }
+            ("memory", _) => Err(no_equal("v2 has no such setting for a cgroup", "lxc.cgroup2.memory.…")),
+            ("hugetlb", _) if setting.ends_with(".limit_in_bytes") => {
+                one(&file.replace(".limit_in_bytes", ".max"), value.into())
+            }
+            ("freezer", "state") => match value {
+                "FROZEN" => one("cgroup.freeze", "1".into()),
+                "THAWED" => one("cgroup.freeze", "0".into()),
+                _ => Err(bad(value, "FROZEN or THAWED")),
+            },
+            ("blkio", "bfq.weight") => one("io.bfq.weight", value.into()),
+            // Weights are ratios to the default: 500 of 10..1000 on v1, 100 of 1..10000 on v2.
+            ("blkio", "weight") => one("io.weight", divided(number(value)?, 5).clamp(1, 10000).to_string()),
+            ("blkio", _) => match throttle(setting).zip(value.split_once(' ')) {
+                Some((word, (device, limit))) => {
+                    let limit = if limit.trim() == "0" { "max" } else { limit.trim() };
+                    one("io.max", format!("{device} {word}={limit}"))
+                }
+                None => Err(no_equal("v2's io controller has no such setting", "lxc.cgroup2.io.…")),
+            },
+            ("cpu", _) if setting.starts_with("rt_") => Err(no_equal(
+                "v2 has no real-time budget for a cgroup",
+                "nothing; boot with the cpu controller on v1",
+            )),
+            ("net_cls" | "net_prio", _) => {
+                Err(no_equal("v2 has no such controller", "a firewall rule that matches the cgroup's path"))
+            }
+            _ => Err(no_equal("v2 has no such setting", "lxc.cgroup2.…")),
+        }
+    }
+
+    fn in_v1_words(&mut self, file: &str, value: &str) -> Result<Vec<(String, String)>> {
+        let one = |file: &str, value: String| Ok(vec![(file.to_string(), value)]);
+        match file {
+            "cpuset.cpus" | "cpuset.mems" | "pids.max" | "rdma.max" | "misc.max" => one(file, value.into()),
+            "cpuset.cpus.partition" => match value {
+                "root" => one("cpuset.cpu_exclusive", "1".into()),
+                "member" => one("cpuset.cpu_exclusive", "0".into()),
+                _ => Err(no_equal("v1 has no isolated partitions", "isolcpus= on the kernel's command line")),
+            },
+            "cpu.weight" => {
+                one("cpu.shares", divided(number(value)?.saturating_mul(1024), 100).max(2).to_string())
+            }
+            "cpu.max" => {
+                let mut words = value.split_ascii_whitespace();
+                let (quota, period) = (words.next().unwrap_or_default(), words.next());
+                let quota = if quota == "max" { "-1".into() } else { number(quota)?.to_string() };
+                let mut spelled = Vec::new();
+                if let Some(period) = period {
+                    spelled.push(("cpu.cfs_period_us".into(), number(period)?.to_string()));
+                }
+                spelled.push(("cpu.cfs_quota_us".into(), quota));
+                Ok(spelled)
+            }
+            "memory.max" => {
+                self.limit = if value == "max" { None } else { Some(bytes(value)?) };
+                one("memory.limit_in_bytes", if value == "max" { "-1".into() } else { value.into() })
+            }
+            "memory.swap.max" => match (value, self.limit) {
+                ("max", _) => one("memory.memsw.limit_in_bytes", "-1".into()),
+                (value, Some(limit)) => {
+                    one("memory.memsw.limit_in_bytes", limit.saturating_add(bytes(value)?).to_string())
+                }
+                (_, None) => {
+                    Err(Error::config("v1 limits memory and swap together, and memory.max is not set before")
+                        .hint("set memory.max first, or lxc.cgroup.memory.memsw.limit_in_bytes"))
+                }
+            },
+            "memory.low" | "memory.min" | "memory.high" => {
+                Err(no_equal("v1 has limits and soft limits only", "lxc.cgroup.memory.soft_limit_in_bytes"))
+            }
+            "cgroup.freeze" => match value {
+                "1" => one("freezer.state", "FROZEN".into()),
+                "0" => one("freezer.state", "THAWED".into()),
+                _ => Err(bad(value, "0 or 1")),
+            },
+            "io.bfq.weight" => one("blkio.bfq.weight", value.trim_start_matches("default ").into()),
+            "io.weight" => match number(value.trim_start_matches("default "))?.saturating_mul(5) {
+                weight @ 10..=1000 => one("blkio.weight", weight.to_string()),
+                _ => Err(bad(value, "2..=200: v1's weights are 10..=1000, and its default 500 is v2's 100")),
+            },
+            "io.max" => limits(value),
+            _ => match file.strip_prefix("hugetlb.").and_then(|rest| rest.strip_suffix(".max")) {
+                Some(size) => one(&format!("hugetlb.{size}.limit_in_bytes"), value.into()),
+                None => Err(no_equal("v1 has no such setting", "lxc.cgroup.…")),
+            },
+        }
+    }
+}
+
+/// The word of io.max for a throttle file of blkio.
+fn throttle(setting: &str) -> Option<&'static str> {
+    Some(match setting {
+        "throttle.read_bps_device" => "rbps",
+        "throttle.write_bps_device" => "wbps",
+        "throttle.read_iops_device" => "riops",
+        "throttle.write_iops_device" => "wiops",
+        _ => return None,
+    })
+}
+
+/// `8:0 rbps=1048576 wiops=max` as throttle files.
+fn limits(value: &str) -> Result<Vec<(String, String)>> {
+    let mut words = value.split_ascii_whitespace();
+    let device = words.next().ok_or_else(|| bad(value, "a device and limits, as in 8:0 rbps=1048576"))?;
+    let limit = |word: &str| {
+        let file = match word.split_once('=') {
+            Some(("rbps", limit)) => ("read_bps", limit),
+            Some(("wbps", limit)) => ("write_bps", limit),
+            Some(("riops", limit)) => ("read_iops", limit),
+            Some(("wiops", limit)) => ("write_iops", limit),
+            _ => return Err(bad(word, "one of rbps=, wbps=, riops=, wiops=")),
+        };
+        let limit = if file.1 == "max" { "0" } else { file.1 };
+        Ok((format!("blkio.throttle.{}_device", file.0), format!("{device} {limit}")))
+    };
+    words.map(limit).collect()
+}
+
+fn number(value: &str) -> Result<u64> {
+    value.parse().map_err(|_| bad(value, "a number"))
+}
+
+/// A size as the kernel's memparse reads it: a number and K, M or G.
+fn bytes(value: &str) -> Result<u64> {
+    let (digits, unit) = match value.char_indices().last() {
+        Some((at, 'k' | 'K')) => (value.get(..at), 10),
+        Some((at, 'm' | 'M')) => (value.get(..at), 20),
+        Some((at, 'g' | 'G')) => (value.get(..at), 30),
+        _ => (Some(value), 0),
+    };
+    let number =
+        digits.and_then(|digits| digits.parse::<u64>().ok()).and_then(|number| number.checked_mul(1 << unit));
+    number.ok_or_else(|| bad(value, "a size in bytes, or with K, M or G"))
+}
+
+/// Rounded to the closest, as the kernel's DIV_ROUND_CLOSEST.
+fn divided(number: u64, by: u64) -> u64 {
+    number.saturating_add(by / 2) / by
+}
+
+fn bad(value: &str, wanted: &str) -> Error {
+    Error::config(format!("\"{}\" is not {wanted}", value.escape_default()))
+}
+
+fn no_equal(why: &str, instead: &str) -> Error {
+    Error::config(why.to_string()).hint(format!("what comes closest: {instead}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn spelled(rules: &[(&str, &str)], unified: bool, version: Version) -> String {
+        let mut speller = Speller::default();
+        let mut all = Vec::new();
+        for (file, value) in rules {
+            let rule = CgroupRule {
+                file: file.to_string(),
+                value: value.to_string(),
+                unified,
+                origin: Origin::default(),
+            };
+            match speller.spell(&rule, version) {
+                Ok(written) => all.extend(written.iter().map(|one| format!("{}={}", one.file, one.value))),
+                Err(error) => all.push(error.to_string()),
+            }
+        }
+        all.join(" | ")
+    }
+
+    fn v2(rules: &[(&str, &str)]) -> String {
+        spelled(rules, false, Version::V2)
+    }
+
+    fn v1(rules: &[(&str, &str)]) -> String {
+        spelled(rules, true, Version::V1)
+    }
+
+    #[test]
+    fn v1_on_v2() {
+        assert_eq!(v2(&[("cpu.shares", "1234")]), "cpu.weight=121");
+        assert_eq!(v2(&[("cpu.shares", "1024")]), "cpu.weight=100");
+        assert_eq!(v2(&[("cpu.shares", "2")]), "cpu.weight=1");
+        assert_eq!(v2(&[("cpu.shares", "99999999")]), "cpu.weight=10000");
+        assert_eq!(
+            v2(&[("cpu.cfs_quota_us", "20000"), ("cpu.cfs_period_us", "50000")]),
+            "cpu.max=20000 | cpu.max=20000 50000"
+        );
+        assert_eq!(
+            v2(&[("cpu.cfs_period_us", "50000"), ("cpu.cfs_quota_us", "-1")]),
+            "cpu.max=max 50000 | cpu.max=max"
+        );
+        assert_eq!(
+            v2(&[("memory.limit_in_bytes", "64M"), ("memory.memsw.limit_in_bytes", "96M")]),
+            "memory.max=64M | memory.swap.max=33554432"
+        );
+        assert_eq!(v2(&[("memory.limit_in_bytes", "-1")]), "memory.max=max");
+        assert_eq!(v2(&[("blkio.weight", "500"), ("blkio.weight", "1000")]), "io.weight=100 | io.weight=200");
+        assert_eq!(v2(&[("blkio.throttle.read_bps_device", "8:0 1048576")]), "io.max=8:0 rbps=1048576");
+        assert_eq!(v2(&[("freezer.state", "FROZEN"), ("pids.max", "max")]), "cgroup.freeze=1 | pids.max=max");
+        assert_eq!(v2(&[("hugetlb.2MB.limit_in_bytes", "4M")]), "hugetlb.2MB.max=4M");
+        assert_eq!(
+            v2(&[("cpuset.cpus", "0,1"), ("cpuset.cpu_exclusive", "1")]),
+            "cpuset.cpus=0,1 | cpuset.cpus.partition=root"
+        );
+    }
+
+    #[test]
+    fn v2_on_v1() {
+        assert_eq!(v1(&[("cpu.weight", "121"), ("cpu.weight", "100")]), "cpu.shares=1239 | cpu.shares=1024");
+        assert_eq!(v1(&[("cpu.max", "20000 50000")]), "cpu.cfs_period_us=50000 | cpu.cfs_quota_us=20000");
+        assert_eq!(v1(&[("cpu.max", "max")]), "cpu.cfs_quota_us=-1");
+        assert_eq!(
+            v1(&[("memory.max", "64M"), ("memory.swap.max", "32M")]),
+            "memory.limit_in_bytes=64M | memory.memsw.limit_in_bytes=100663296"
+        );
+        assert_eq!(
+            v1(&[("io.max", "8:0 rbps=1 wiops=max")]),
+            "blkio.throttle.read_bps_device=8:0 1 | blkio.throttle.write_iops_device=8:0 0"
+        );
+        assert_eq!(
+            v1(&[("io.weight", "default 100"), ("cgroup.freeze", "1")]),
+            "blkio.weight=500 | freezer.state=FROZEN"
+        );
+    }
+
+    #[test]
+    fn what_has_no_equal_is_an_error_with_the_reason() {
+        for (file, value, why) in [
+            ("memory.soft_limit_in_bytes", "1M", "protects what is below"),
+            ("memory.kmem.limit_in_bytes", "1M", "counts the kernel's memory with the rest"),
+            ("memory.memsw.limit_in_bytes", "1M", "memory.limit_in_bytes is not set before"),
+            ("cpu.rt_runtime_us", "1000", "no real-time budget"),
+            ("net_cls.classid", "1", "no such controller"),
+            ("cpu.shares", "many", "\"many\" is not a number"),
+            ("freezer.state", "FREEZING", "is not FROZEN or THAWED"),
+            ("cpuset.memory_migrate", "1", "no such setting"),
+        ] {
+            assert!(v2(&[(file, value)]).contains(why), "{file}: {}", v2(&[(file, value)]));
+        }
+        for (file, value, why) in [
+            ("memory.low", "1M", "limits and soft limits only"),
+            ("memory.swap.max", "1M", "memory.max is not set before"),
+            ("io.weight", "5000", "2..=200"),
+            ("cpuset.cpus.partition", "isolated", "no isolated partitions"),
+            ("io.max", "8:0 fast=1", "one of rbps="),
+        ] {
+            assert!(v1(&[(file, value)]).contains(why), "{file}: {}", v1(&[(file, value)]));
+        }
+    }
+
+    #[test]
+    fn the_native_spelling_stays_as_it_is() {
+        assert_eq!(spelled(&[("cpu.shares", " x ")], false, Version::V1), "cpu.shares= x ");
+        assert_eq!(spelled(&[("memory.high", "1M")], true, Version::V2), "memory.high=1M");
+        assert_eq!(
+            (family("io.max"), family("cgroup.freeze"), family("cpu.weight")),
+            ("blkio", "freezer", "cpu")
+        );
+    }
+}
