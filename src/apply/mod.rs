@@ -15,7 +15,8 @@ pub use cgroup::write as write_cgroup;
 pub use undo::{Journal, Undo, undo_all};
 
 use crate::error::{Error, Result};
-use crate::plan::{Planned, Step, devices};
+use crate::plan::devices::evaluate;
+use crate::plan::{Planned, Step};
 use crate::sys::{file, hierarchy};
 use nix::errno::Errno;
 
@@ -39,7 +40,7 @@ pub fn perform(planned: &Planned, journal: &mut dyn Journal) -> Result<()> {
             let undo = Undo::UnmountHierarchy { target: target.clone() };
             undo::noted(journal, undo, || hierarchy::mount_v2(target))
         }
-        Step::DeviceProgram { dir, rules } => unified::device_program(dir, &devices::evaluate(rules)),
+        Step::DeviceProgram { dir, rules } => devices::set(dir, &evaluate(rules)),
         Step::WriteCgroup { dir, file, value } => cgroup::write(dir, file, value),
         Step::MakeBridge { .. }
         | Step::EnslavePort { .. }

@@ -3,7 +3,6 @@
 
 use super::undo::{Journal, Undo};
 use crate::error::{Error, Kind, Result};
-use crate::plan::devices::Policy;
 use crate::sys::cgroup;
 use nix::errno::Errno;
 
@@ -83,9 +82,3 @@ fn pass_down(dir: &str, enable: &[String], also: &[String]) -> Result<()> {
 }
 
 const CONTROL: &str = "cgroup.subtree_control";
-
-/// Puts a policy in force on a container's cgroup, in the place of the one before.
-pub fn device_program(dir: &str, policy: &Policy) -> Result<()> {
-    let _ = policy;
-    Err(Error::host("device rules on cgroup v2: not supported yet").tried(dir.to_string()))
-}

@@ -184,7 +184,7 @@ impl Monitor<'_> {
         let before = policy.clone();
         let done = policy
             .change(&devices::Policy::default(), false, verb, &rule)
-            .and_then(|()| apply::unified::device_program(dir, &policy));
+            .and_then(|()| apply::devices::set(dir, &policy));
         self.devices = Some(if done.is_ok() { policy } else { before });
         done
     }

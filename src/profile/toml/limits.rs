@@ -97,7 +97,8 @@ struct Rules<'a> {
 impl Rules<'_> {
     /// One rule as it is, known to be right.
     fn rule(&mut self, file: &str, value: &str, origin: &Origin) {
-        self.list.push(CgroupRule { file: file.into(), value: value.into(), origin: origin.clone() });
+        let (file, value, origin) = (file.into(), value.into(), origin.clone());
+        self.list.push(CgroupRule { file, value, unified: false, origin });
     }
 
     /// One that has to be checked.
