@@ -292,13 +292,20 @@ pub fn status(words: &Words) -> Run {
     }
     let containers = names.iter().map(control::look).collect::<Result<Vec<_>>>()?;
     if args.json {
-        let value = Json::Object(vec![
-            ("board", Json::text(board.name)),
-            ("controllers", Json::List(status.controllers.iter().map(controller).collect())),
-            ("bridges", Json::List(status.bridges.iter().map(bridge).collect())),
-            ("containers", Json::List(containers.iter().map(control::Seen::json).collect())),
-        ]);
-        print(format_args!("{value}\n"))?;
+        let mut json = Json::default();
+        json.open("", '{');
+        json.text("board", &board.name);
+        json.open("controllers", '[');
+        status.controllers.iter().for_each(|status| controller(status, &mut json));
+        json.close(']');
+        json.open("bridges", '[');
+        status.bridges.iter().for_each(|status| bridge(status, &mut json));
+        json.close(']');
+        json.open("containers", '[');
+        containers.iter().for_each(|seen| seen.json(&mut json));
+        json.close(']');
+        json.close('}');
+        print(format_args!("{}\n", json.into_text()))?;
         return Ok(0);
     }
     let mut text = status.to_string();
@@ -314,7 +321,7 @@ pub fn status(words: &Words) -> Run {
     Ok(0)
 }
 
-fn controller(status: &ControllerStatus) -> Json {
+fn controller(status: &ControllerStatus, json: &mut Json) {
     let (state, at) = match &status.state {
         ControllerState::Mounted(at) => ("v1", Some(at)),
         ControllerState::Unified(at) => ("v2", Some(at)),
@@ -322,29 +329,38 @@ fn controller(status: &ControllerStatus) -> Json {
         ControllerState::Disabled => ("disabled", None),
         ControllerState::Absent => ("absent", None),
     };
-    Json::Object(vec![
-        ("name", Json::text(status.name.as_str())),
-        ("state", Json::text(state)),
-        ("mountpoint", at.map_or(Json::Null, |at| Json::text(at.as_str()))),
-        ("by_up", Json::Bool(status.ours)),
-    ])
+    json.open("", '{');
+    json.text("name", &status.name);
+    json.text("state", state);
+    match at {
+        Some(at) => json.text("mountpoint", at),
+        None => json.bare("mountpoint", "null"),
+    }
+    json.bool("by_up", status.ours);
+    json.close('}');
 }
 
-fn bridge(status: &BridgeStatus) -> Json {
-    let state = match status.up {
-        None => "absent",
-        Some(false) => "down",
-        Some(true) => "up",
-    };
-    let port = |(name, enslaved): &(String, bool)| {
-        Json::Object(vec![("name", Json::text(name.as_str())), ("enslaved", Json::Bool(*enslaved))])
-    };
-    Json::Object(vec![
-        ("name", Json::text(status.name.as_str())),
-        ("state", Json::text(state)),
-        ("ports", Json::List(status.ports.iter().map(port).collect())),
-        ("by_up", Json::Bool(status.ours)),
-    ])
+fn bridge(status: &BridgeStatus, json: &mut Json) {
+    json.open("", '{');
+    json.text("name", &status.name);
+    json.text(
+        "state",
+        match status.up {
+            None => "absent",
+            Some(false) => "down",
+            Some(true) => "up",
+        },
+    );
+    json.open("ports", '[');
+    for (name, enslaved) in &status.ports {
+        json.open("", '{');
+        json.text("name", name);
+        json.bool("enslaved", *enslaved);
+        json.close('}');
+    }
+    json.close(']');
+    json.bool("by_up", status.ours);
+    json.close('}');
 }
 
 #[cfg(test)]

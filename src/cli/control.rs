@@ -47,19 +47,10 @@ struct Kill {
     words: Vec<String>,
 }
 
-/// Freezes containers: none of their processes runs until they are thawed.
+/// freeze: none of the containers' processes runs until they are thawed. unfreeze: thaws them.
 #[derive(FromArgs)]
 #[argh(help_triggers("--help", "-h"))]
 struct Freeze {
-    /// the containers
-    #[argh(positional, arg_name = "container")]
-    names: Vec<ContainerName>,
-}
-
-/// Thaws frozen containers.
-#[derive(FromArgs)]
-#[argh(help_triggers("--help", "-h"))]
-struct Unfreeze {
     /// the containers
     #[argh(positional, arg_name = "container")]
     names: Vec<ContainerName>,
@@ -170,20 +161,21 @@ pub fn kill(words: &Words) -> Run {
     Ok(0)
 }
 
-/// `boardbox freeze`.
-pub fn freeze(words: &Words) -> Run {
+fn each_named(words: &Words, request: &Request<'_>, patience: Duration) -> Run {
     words.no_command()?;
     let args: Freeze = words.parse()?;
-    some(&args.names, "freeze")?;
-    each(args.names.iter(), |name| ask(name, &Request::Freeze, Some(FREEZING)).map(|_| ()))
+    some(&args.names, words.name)?;
+    each(args.names.iter(), |name| ask(name, request, Some(patience)).map(|_| ()))
+}
+
+/// `boardbox freeze`.
+pub fn freeze(words: &Words) -> Run {
+    each_named(words, &Request::Freeze, FREEZING)
 }
 
 /// `boardbox unfreeze`.
 pub fn unfreeze(words: &Words) -> Run {
-    words.no_command()?;
-    let args: Unfreeze = words.parse()?;
-    some(&args.names, "unfreeze")?;
-    each(args.names.iter(), |name| ask(name, &Request::Unfreeze, Some(PROMPT)).map(|_| ()))
+    each_named(words, &Request::Unfreeze, PROMPT)
 }
 
 /// The states of `STOPPED|RUNNING` as `State::bit`s. THAWED, which LXC's tools also know, is RUNNING.
@@ -229,15 +221,14 @@ pub struct Seen {
 
 impl Seen {
     /// As an object.
-    pub fn json(&self) -> Json {
-        let pid = |pid: i32| if pid > 0 { Json::Number(pid.into()) } else { Json::Null };
-        Json::Object(vec![
-            ("name", Json::text(self.name.as_str())),
-            ("state", Json::text(self.state.name())),
-            ("pid", pid(self.init)),
-            ("command_pid", pid(self.user)),
-            ("monitor_pid", pid(self.monitor)),
-        ])
+    pub fn json(&self, json: &mut Json) {
+        json.open("", '{');
+        json.text("name", self.name.as_str());
+        json.text("state", self.state.name());
+        json.pid("pid", self.init);
+        json.pid("command_pid", self.user);
+        json.pid("monitor_pid", self.monitor);
+        json.close('}');
     }
 }
 
@@ -263,7 +254,9 @@ pub fn info(words: &Words) -> Run {
         return Err(hinted(&args.name)(client::not_running(&args.name)).into());
     }
     if args.json {
-        print(format_args!("{}\n", seen.json()))?;
+        let mut json = Json::default();
+        seen.json(&mut json);
+        print(format_args!("{}\n", json.into_text()))?;
     } else {
         let Seen { name, state, init, user, monitor } = &seen;
         let state = state.name();
@@ -303,7 +296,11 @@ pub fn ps(words: &Words) -> Run {
     // One may have ended since its name was read.
     all.retain(|seen| seen.monitor != 0);
     if args.json {
-        print(format_args!("{}\n", Json::List(all.iter().map(Seen::json).collect())))?;
+        let mut json = Json::default();
+        json.open("", '[');
+        all.iter().for_each(|seen| seen.json(&mut json));
+        json.close(']');
+        print(format_args!("{}\n", json.into_text()))?;
         return Ok(0);
     }
     let width = all.iter().map(|seen| seen.name.as_str().len()).max().unwrap_or(0).max(4);

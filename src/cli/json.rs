@@ -1,73 +1,76 @@
-//! JSON output: a value that prints itself on one line.
+//! JSON output, written as it comes.
 
-use std::fmt::{self, Display, Formatter, Write};
-
-/// A JSON value.
-pub enum Json {
-    /// `null`.
-    Null,
-    /// `true` or `false`.
-    Bool(bool),
-    /// An integer.
-    Number(i64),
-    /// A string.
-    Text(String),
-    /// An array.
-    List(Vec<Json>),
-    /// An object, in this order.
-    Object(Vec<(&'static str, Json)>),
-}
+/// A JSON text in the making, on one line. In arrays the members' name is empty.
+#[derive(Default)]
+pub struct Json(String);
 
 impl Json {
+    /// Begins an object (`{`) or an array (`[`).
+    pub fn open(&mut self, name: &str, bracket: char) {
+        self.key(name);
+        self.0.push(bracket);
+    }
+
+    /// Ends it (`}`, `]`).
+    pub fn close(&mut self, bracket: char) {
+        self.0.push(bracket);
+    }
+
     /// A string.
-    pub fn text(text: impl Into<String>) -> Json {
-        Json::Text(text.into())
+    pub fn text(&mut self, name: &str, value: &str) {
+        self.key(name);
+        self.quote(value);
     }
-}
 
-impl Display for Json {
-    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        match self {
-            Json::Null => f.write_str("null"),
-            Json::Bool(value) => value.fmt(f),
-            Json::Number(value) => value.fmt(f),
-            Json::Text(value) => text(f, value),
-            Json::List(values) => {
-                f.write_char('[')?;
-                for (at, value) in values.iter().enumerate() {
-                    f.write_str(if at == 0 { "" } else { "," })?;
-                    value.fmt(f)?;
-                }
-                f.write_char(']')
-            }
-            Json::Object(fields) => {
-                f.write_char('{')?;
-                for (at, (name, value)) in fields.iter().enumerate() {
-                    f.write_str(if at == 0 { "" } else { "," })?;
-                    text(f, name)?;
-                    f.write_char(':')?;
-                    value.fmt(f)?;
-                }
-                f.write_char('}')
-            }
+    /// `true`, `false`.
+    pub fn bool(&mut self, name: &str, value: bool) {
+        self.bare(name, if value { "true" } else { "false" });
+    }
+
+    /// A pid; `null` where there is none.
+    pub fn pid(&mut self, name: &str, pid: i32) {
+        match pid {
+            1.. => self.bare(name, &pid.to_string()),
+            _ => self.bare(name, "null"),
         }
     }
-}
 
-fn text(f: &mut Formatter<'_>, text: &str) -> fmt::Result {
-    f.write_char('"')?;
-    for letter in text.chars() {
-        match letter {
-            '"' | '\\' => {
-                f.write_char('\\')?;
-                f.write_char(letter)?;
-            }
-            // RFC 8259, section 7: what must be escaped.
-            '\0'..='\u{1f}' => write!(f, "\\u{:04x}", u32::from(letter))?,
-            _ => f.write_char(letter)?,
+    /// What stands without quotes.
+    pub fn bare(&mut self, name: &str, value: &str) {
+        self.key(name);
+        self.0.push_str(value);
+    }
+
+    /// The whole text.
+    pub fn into_text(self) -> String {
+        self.0
+    }
+
+    fn key(&mut self, name: &str) {
+        if !self.0.is_empty() && !self.0.ends_with(['{', '[']) {
+            self.0.push(',');
+        }
+        if !name.is_empty() {
+            self.quote(name);
+            self.0.push(':');
         }
     }
-    f.write_char('"')
+
+    fn quote(&mut self, text: &str) {
+        self.0.push('"');
+        for letter in text.chars() {
+            match letter {
+                '"' | '\\' => {
+                    self.0.push('\\');
+                    self.0.push(letter);
+                }
+                // RFC 8259, section 7: what must be escaped.
+                '\0'..='\u{1f}' => self.0.push_str(&format!("\\u{:04x}", u32::from(letter))),
+                _ => self.0.push(letter),
+            }
+        }
+        self.0.push('"');
+    }
 }
 
 #[cfg(test)]
@@ -76,16 +79,23 @@ mod tests {
 
     #[test]
     fn values_are_printed_as_the_rfc_has_them() {
-        let value = Json::Object(vec![
-            ("name", Json::text("a\"b\\c\n\u{1}ä")),
-            ("pids", Json::List(vec![Json::Number(-1), Json::Number(7)])),
-            ("up", Json::Bool(true)),
-            ("none", Json::Null),
-            ("empty", Json::List(Vec::new())),
-        ]);
+        let mut json = Json::default();
+        json.open("", '{');
+        json.text("name", "a\"b\\c\n\u{1}ä[");
+        json.open("pids", '[');
+        json.pid("", 7);
+        json.pid("", 0);
+        json.text("", "{");
+        json.open("", '[');
+        json.close(']');
+        json.close(']');
+        json.bool("up", true);
+        json.open("empty", '{');
+        json.close('}');
+        json.close('}');
         assert_eq!(
-            value.to_string(),
-            r#"{"name":"a\"b\\c\u000a\u0001ä","pids":[-1,7],"up":true,"none":null,"empty":[]}"#
+            json.into_text(),
+            r#"{"name":"a\"b\\c\u000a\u0001ä[","pids":[7,null,"{",[]],"up":true,"empty":{}}"#
         );
     }
 }
