@@ -208,13 +208,9 @@ fn plan_prints_the_steps_of_an_lxc_file_and_where_they_come_from() {
     std::fs::remove_file(&path).unwrap();
     assert_eq!((ran.code, ran.err.as_str()), (0, ""));
     let lines: Vec<&str> = ran.out.lines().collect();
-    assert!(lines.iter().all(|line| line.starts_with("foo       ")), "{}", ran.out);
-    assert!(
-        lines.contains(&format!("foo       child   set hostname inside  ({file})").as_str()),
-        "{}",
-        ran.out
-    );
-    assert!(lines.contains(&format!("foo       child   exec /sbin/init  ({file})").as_str()), "{}", ran.out);
+    assert!(lines.iter().all(|line| line.starts_with("foo  ")), "{}", ran.out);
+    assert!(lines.contains(&format!("foo  child   set hostname inside  ({file})").as_str()), "{}", ran.out);
+    assert!(lines.contains(&format!("foo  child   exec /sbin/init  ({file})").as_str()), "{}", ran.out);
     assert!(ran.out.contains("ttys on /dev/tty1..1"), "{}", ran.out);
 }
 

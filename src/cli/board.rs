@@ -244,25 +244,29 @@ pub fn plan(words: &Words) -> Run {
         let container = super::container::from_lxc(file, args.name.as_ref(), &args.set)?;
         let controllers = DEFAULT_CONTROLLERS.map(String::from).to_vec();
         let options = Options { detach: true, controllers, ..Options::default() };
-        lines(&mut text, container.name.as_str(), &launch::plan(&container, &options, &host)?);
+        let name = container.name.as_str();
+        lines(&mut text, name.len(), name, &launch::plan(&container, &options, &host)?);
     } else {
         if args.name.is_some() || !args.set.is_empty() {
             return Err(Error::usage("--name and --set go with --file").into());
         }
         let board = profile(args.profile.or(args.positional).as_deref(), &args.port)?;
         let steps = plan::board::up(&board, &host)?;
-        lines(&mut text, "board", &steps);
+        let width = board.containers.iter().map(|container| container.name.as_str().len()).max();
+        let width = width.unwrap_or(0).max("board".len());
+        lines(&mut text, width, "board", &steps);
         plan::board::pretend(&steps, &mut host);
         let options = options(&board);
         for container in &board.containers {
-            lines(&mut text, container.name.as_str(), &launch::plan(container, &options, &host)?);
+            let steps = launch::plan(container, &options, &host)?;
+            lines(&mut text, width, container.name.as_str(), &steps);
         }
     }
     print(format_args!("{text}"))?;
     Ok(0)
 }
 
-fn lines(text: &mut String, who: &str, steps: &[Planned]) {
+fn lines(text: &mut String, width: usize, who: &str, steps: &[Planned]) {
     for Planned { place, step, origin } in steps {
         let place = match place {
             Place::Host => "host",
@@ -270,7 +274,7 @@ fn lines(text: &mut String, who: &str, steps: &[Planned]) {
             Place::Child => "child",
             Place::Late => "late",
         };
-        text.push_str(&format!("{who:8}  {place:6}  {step}"));
+        text.push_str(&format!("{who:width$}  {place:6}  {step}"));
         if origin.file.is_some() {
             text.push_str(&format!("  ({origin})"));
         }
