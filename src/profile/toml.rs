@@ -1,4 +1,4 @@
-//! Board profiles: TOML by serde. boards/README.md describes every key.
+//! Board profiles in TOML. boards/README.md describes every key.
 //!
 //! Every error says file, line and column of the text that is wrong; the first one found is told.
 
@@ -35,16 +35,10 @@ pub fn parse(text: &[u8], file: &Rc<str>) -> Result<Board> {
         ))
     })?;
     let profile = Profile { text, file, first: RefCell::new(None) };
-    match ::toml::from_str(text) {
-        Ok(tree) => boards::board(&profile, Spanned::new(0..0, tree)),
-        Err(error) => {
-            // A date comes as a table with a key of the toml crate's own, whose name is no help to anyone.
-            let message = match error.message() {
-                message if message.contains("$__toml_private") => "no key takes a date or a time".into(),
-                message => message.replace('\n', ": "),
-            };
-            Err(Error::config(message).at(&profile.origin(error.span().unwrap_or(0..0))))
-        }
+    match ::toml::de::DeTable::parse(text) {
+        Ok(parsed) => boards::board(&profile, Spanned::new(0..0, tree::table(parsed.into_inner()))),
+        Err(error) => Err(Error::config(error.message().replace('\n', ": "))
+            .at(&profile.origin(error.span().unwrap_or(0..0)))),
     }
 }
 

@@ -329,7 +329,7 @@ fn what_is_wrong_in_a_container_is_named_with_line_and_column() {
             "memory = { limit = '2M', limit-with-swap = '1M' }",
             "5:44: container \"c\": memory.limit-with-swap: 1048576 bytes are less than 2097152",
         ),
-        ("cpuset = 1979-05-27", "5:10: no key takes a date or a time"),
+        ("cpuset = 1979-05-27", "5:10: container \"c\": 1979-05-27 stands where a table is expected"),
         ("pts = 1", "5:7: container \"c\": 1 stands where true or false is expected"),
         (
             "devices = { allow = ['standart'] }",
