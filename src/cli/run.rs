@@ -25,6 +25,10 @@ struct Flags {
     /// mount the root file system read-only
     #[argh(switch)]
     readonly: bool,
+    /// namespaces and the root file system only, as an LXC file that says no more: no /dev, /proc and /sys of its own, all
+    /// capabilities, all devices
+    #[argh(switch)]
+    plain: bool,
     /// the container's name (default: run- and a number)
     #[argh(option, short = 'n')]
     name: Option<ContainerName>,
@@ -106,7 +110,10 @@ fn container(flags: &Flags, controllers: &[String], command: &[String]) -> Resul
         Some(name) => name.clone(),
         None => format!("run-{}", std::process::id()).parse()?,
     };
-    let mut container = Container::toml_defaults(name);
+    let mut container = match flags.plain {
+        true => Container::lxc_defaults(name),
+        false => Container::toml_defaults(name),
+    };
     container.command = command.to_vec();
     container.environment = environment(&flags.env)?;
     (container.uid, container.gid) = (flags.uid, flags.gid);
@@ -149,7 +156,7 @@ fn container(flags: &Flags, controllers: &[String], command: &[String]) -> Resul
         }
     }
     let standard = match flags.devices.as_deref() {
-        None => controllers.iter().any(|name| name == "devices"),
+        None => !flags.plain && controllers.iter().any(|name| name == "devices"),
         Some("standard") => true,
         Some("all") => false,
         Some(other) => {

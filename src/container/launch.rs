@@ -179,7 +179,11 @@ impl<'a> Life<'a> {
             clean_up_after(&stale);
         }
         let control = socket::listen(&self.claim.control(), 0o600)?;
-        let host = apply::host::read(false)?;
+        // A container without cgroups asks nothing of the host: twenty system calls less.
+        let host = match options.controllers.is_empty() && container.cgroup.is_empty() {
+            true => Host::default(),
+            false => apply::host::read(false)?,
+        };
         let steps = plan(container, options, &host)?;
         let console = self.console_of(&steps)?;
         let mut ttys = Vec::new();

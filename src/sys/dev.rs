@@ -3,7 +3,7 @@
 use super::rootfs::{Create, Links, Root};
 use crate::error::{Error, Result};
 use nix::errno::Errno;
-use nix::sys::stat::{Mode, SFlag, fchmodat, makedev, mkdirat, mknodat};
+use nix::sys::stat::{Mode, SFlag, makedev, mkdirat, mknodat};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 /// Name, major, minor: the nodes every program may expect (linux/devices.txt, memory devices and tty).
@@ -20,7 +20,15 @@ const LINKS: [(&str, &str); 4] = [
 
 /// Makes the standard nodes, links and directories in an empty directory.
 pub fn populate(dev: BorrowedFd<'_>) -> Result<()> {
-    let failed = |what: &str, errno| Error::sys(format!("make /dev/{what}"), errno);
+    let failed = |what: &str, errno: Errno| Error::sys(format!("make /dev/{what}"), errno);
+    // mknod minds the umask. The process is about to exec: it gets its caller's back below.
+    let before = nix::sys::stat::umask(Mode::empty());
+    let made = populate_unmasked(dev, &failed);
+    nix::sys::stat::umask(before);
+    made
+}
+
+fn populate_unmasked(dev: BorrowedFd<'_>, failed: &dyn Fn(&str, Errno) -> Error) -> Result<()> {
     let all = Mode::from_bits_truncate(0o666);
     for (name, major, minor) in NODES {
         mknodat(dev, name, SFlag::S_IFCHR, all, makedev(major, minor)).map_err(|errno| {
@@ -32,17 +40,12 @@ pub fn populate(dev: BorrowedFd<'_>) -> Result<()> {
                 _ => error,
             }
         })?;
-        // mknod minds the umask.
-        fchmodat(dev, name, all, nix::sys::stat::FchmodatFlags::FollowSymlink)
-            .map_err(|errno| failed(name, errno))?;
     }
     for (name, target) in LINKS {
         nix::unistd::symlinkat(target, dev, name).map_err(|errno| failed(name, errno))?;
     }
     mkdirat(dev, "pts", Mode::from_bits_truncate(0o755)).map_err(|errno| failed("pts", errno))?;
-    mkdirat(dev, "shm", Mode::from_bits_truncate(0o755)).map_err(|errno| failed("shm", errno))?;
-    fchmodat(dev, "shm", Mode::from_bits_truncate(0o1777), nix::sys::stat::FchmodatFlags::FollowSymlink)
-        .map_err(|errno| failed("shm", errno))
+    mkdirat(dev, "shm", Mode::from_bits_truncate(0o1777)).map_err(|errno| failed("shm", errno))
 }
 
 /// /dev/ptmx for a private devpts: a link where nothing is; what else to do with what is there, the caller decides.
