@@ -32,6 +32,11 @@ pub fn is_in_memory(path: &str) -> bool {
 
 /// Leaves nothing behind: the directory goes, and its tmpfs if that is boardbox's, unless something is in it.
 pub fn release() {
+    // The usual case by one call: /run is in memory, and the directory is a plain one. EBUSY says that it is a mount.
+    match std::fs::remove_dir(DIR).err().and_then(|error| error.raw_os_error()) {
+        Some(libc::EBUSY) => {}
+        _ => return,
+    }
     let empty = || std::fs::read_dir(DIR).is_ok_and(|mut entries| entries.next().is_none());
     if !empty() {
         return;

@@ -208,7 +208,9 @@ impl<'a> Life<'a> {
         // Written before there is a process: whoever comes after a monitor that was killed finds what to clean up.
         let cgroups = cgroups(&steps);
         let mut record = Record { monitor: std::process::id() as i32, init: 0, cgroups };
-        self.claim.write(&record)?;
+        if !record.cgroups.is_empty() {
+            self.claim.write(&record)?;
+        }
         log::info!("clone");
         let namespaces = process::container_namespaces(container.own_network);
         let first = match process::clone(namespaces, birthplace.as_ref().map(AsFd::as_fd))? {

@@ -116,10 +116,14 @@ impl Claim {
 
     /// Removes the directory and gives the name back.
     pub fn release(self) {
-        for file in ["record", "record.new", "control", "lock"] {
+        for file in ["record", "control", "lock"] {
             let _ = std::fs::remove_file(format!("{}/{file}", self.dir));
         }
-        let _ = std::fs::remove_dir(&self.dir);
+        if std::fs::remove_dir(&self.dir).is_err() {
+            // A monitor that was killed while it wrote.
+            let _ = std::fs::remove_file(format!("{}/record.new", self.dir));
+            let _ = std::fs::remove_dir(&self.dir);
+        }
         drop(self.lock);
         // Goes with the last container, unless the board's own record is in it.
         run::release();
