@@ -2,13 +2,14 @@
 # make test    formatting, lints, unit tests here and under qemu-user for the boards' architectures, integration tests
 # make bench   a start's cost beside a plain C program's, bubblewrap's, LXC's, crun's and runc's (root)
 # make demo    builds this machine's file and shows the main job working, in namespaces of its own (root)
+# make man     dist/man: the manual pages, from docs/ and boards/README.md
 # make setup   what both need on a Debian machine with rustup (they call it themselves; root where packages are missing)
 #
 # dist/boardbox-ARCH alone is a target, too. CARGO_TARGET_DIR is respected.
 architectures := powerpc aarch64 x86_64
 files := $(architectures:%=dist/boardbox-%)
 
-.PHONY: all setup test bench clean FORCE
+.PHONY: all setup test bench demo man clean FORCE
 # cargo is parallel by itself, and two of them at once wait for each other's lock.
 .NOTPARALLEL:
 
@@ -31,6 +32,9 @@ bench: all
 
 demo: dist/boardbox-$(shell uname -m)
 	@scripts/demo
+
+man:
+	@scripts/man
 
 clean:
 	cargo clean
