@@ -3,6 +3,7 @@
 use super::Exit;
 use crate::error::Error;
 use crate::profile::value::ContainerName;
+use crate::sys::process;
 use log::{LevelFilter, Log, Metadata, Record};
 use std::fmt::Arguments;
 use std::fs::File;
@@ -54,7 +55,7 @@ pub fn progress(number: usize, of: usize, what: &str) {
 
 /// Says what went wrong: one line on standard error, and in the log file where there is one.
 pub fn complain(error: &Error) {
-    let text = error.to_string();
+    let text = advised(error, process::is_root());
     if let Some(log) = LOG.get() {
         log.write("ERROR", &text);
         if log.quiet {
@@ -62,6 +63,16 @@ pub fn complain(error: &Error) {
         }
     }
     line(program(), &text);
+}
+
+/// The error's text; what the kernel refuses to anybody but root is told them, unless there is better advice (which an
+/// error from a container's monitor has in its text).
+fn advised(error: &Error, root: bool) -> String {
+    let mut text = error.to_string();
+    if matches!(error.errno, libc::EACCES | libc::EPERM) && !root && !text.ends_with(')') {
+        text.push_str(" (run this as root)");
+    }
+    text
 }
 
 fn line(program: &str, text: &str) {
@@ -138,4 +149,20 @@ impl Log for FileLog {
     }
 
     fn flush(&self) {}
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use nix::errno::Errno;
+
+    #[test]
+    fn who_is_not_root_is_told_to_be() {
+        let refused = Error::sys("make directory /run/boardbox", Errno::EACCES);
+        let plain = "make directory /run/boardbox: Permission denied";
+        assert_eq!(advised(&refused, true), plain);
+        assert_eq!(advised(&refused, false), format!("{plain} (run this as root)"));
+        assert_eq!(advised(&refused.hint("ask"), false), format!("{plain} (ask)"));
+        assert_eq!(advised(&Error::sys("x", Errno::ENOENT), false), "x: No such file or directory");
+    }
 }

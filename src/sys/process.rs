@@ -141,6 +141,11 @@ pub fn ending_signal(status: i32) -> Option<i32> {
     libc::WIFSIGNALED(status).then(|| libc::WTERMSIG(status))
 }
 
+/// Whether this process may do what only root may, as far as its user id tells.
+pub fn is_root() -> bool {
+    nix::unistd::geteuid().is_root()
+}
+
 /// kill(2); a process that is gone already is no error.
 pub fn kill(pid: Pid, signal: i32) -> Result<()> {
     // SAFETY: numbers only.

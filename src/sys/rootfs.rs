@@ -98,9 +98,8 @@ impl Root {
     fn failed(&self, verb: &str, path: &str, errno: Errno) -> Error {
         let error = Error::sys(format!("{verb} {}/{}", self.path, path.trim_start_matches('/')), errno);
         match errno {
-            Errno::ENOENT => {
-                error.hint("the root file system has no such path; create=dir or create=file makes it")
-            }
+            Errno::ENOENT => error
+                .hint("the root file system has no such path: make it there; create=dir or create=file does"),
             Errno::ELOOP => error.hint("a symbolic link where a real directory has to be, or a loop of them"),
             Errno::EROFS => error.hint("the root file system is read-only: make it there beforehand"),
             _ => error,

@@ -197,7 +197,8 @@ pub fn mounted<'a>(family: &str, host: &'a Host) -> Result<&'a Hierarchy> {
         true => error.hint(
             "v2 does not have it: is it disabled by cgroup_disable=, or kept back by the cgroup above?",
         ),
-        false => error.hint("run boardbox up"),
+        false => error
+            .hint(format!("boardbox up mounts it; by hand: mount -t cgroup -o {family} {family} DIRECTORY")),
     })
 }
 
@@ -360,7 +361,10 @@ mod tests {
         let front = "foo.conf:1: container \"foo\": cgroup file ";
         assert_eq!(
             refused("blkio.weight", "500"),
-            format!("{front}blkio.weight: controller blkio is not mounted (run boardbox up)")
+            format!(
+                "{front}blkio.weight: controller blkio is not mounted (boardbox up mounts it; by hand: mount -t \
+                 cgroup -o blkio blkio DIRECTORY)"
+            )
         );
         assert_eq!(
             refused("memory.limit_in_bytes", "1M"),
