@@ -286,6 +286,7 @@ impl<'a> Life<'a> {
     }
 
     /// The monitor's half of the conversation; see its picture. Returns the pid of the first user process.
+    #[inline(never)] // its buffers are not the monitor's, whose frame lies below and stays
     fn converse(&mut self, with: &OwnedFd, steps: &[Planned], first: Pid) -> Result<Pid> {
         socket::set_receive_timeout(with.as_fd(), PATIENCE)?;
         socket::pass_credentials(with.as_fd())?;

@@ -1,4 +1,6 @@
 //! The monitor of a running container: one thread, epoll and a signalfd. It allocates nothing but the text of errors.
+//!
+//! What needs a message's buffer is never inlined: the loop's own frame stays resident for as long as the container runs.
 
 use super::console::Console;
 use super::control::{Reply, Request, State};
@@ -84,6 +86,7 @@ pub struct Ended {
 
 impl Ended {
     /// Tells them, once all is cleaned up. Returns the wait(2) status.
+    #[inline(never)]
     pub fn farewell(self) -> i32 {
         let reply = Reply::Ended { status: self.status, note: &self.note }.encode();
         for client in self.clients.iter().flatten() {
@@ -136,6 +139,7 @@ impl<'a> Monitor<'a> {
 
     /// Until the container has ended.
     pub fn run(mut self) -> Result<Ended> {
+        crate::sys::memory::give_back();
         // It may have ended before its signal was listened to by this loop: look first.
         let mut child_changed = true;
         loop {
@@ -276,6 +280,7 @@ impl<'a> Monitor<'a> {
     }
 
     /// Enters a state and tells those who wait for it.
+    #[inline(never)]
     fn changed(&mut self, state: State) {
         self.state = state;
         let info = self.info().encode();
@@ -303,6 +308,7 @@ impl<'a> Monitor<'a> {
         }
     }
 
+    #[inline(never)]
     fn accept(&mut self) {
         while let Ok(Some(socket)) = socket::accept(self.control.as_fd()) {
             let free = self.clients.iter_mut().zip(FIRST_CLIENT..).find(|(client, _)| client.is_none());
@@ -319,6 +325,7 @@ impl<'a> Monitor<'a> {
         }
     }
 
+    #[inline(never)]
     fn heard_from(&mut self, token: u64) {
         let Some(index) = token.checked_sub(FIRST_CLIENT).and_then(|index| usize::try_from(index).ok())
         else {
@@ -346,6 +353,7 @@ impl<'a> Monitor<'a> {
         }
     }
 
+    #[inline(never)]
     fn reply(&mut self, index: usize, reply: Reply<'_>) {
         let Some(Some(client)) = self.clients.get(index) else { return };
         // One who does not read its replies is no concern of the others'.

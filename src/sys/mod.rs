@@ -11,6 +11,7 @@ pub mod file;
 pub mod hierarchy;
 pub mod inotify;
 pub mod lock;
+pub mod memory;
 pub mod mount;
 pub mod mountinfo;
 pub mod netlink;

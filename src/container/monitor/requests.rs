@@ -20,6 +20,7 @@ type Path = heapless::String<512>;
 
 impl Monitor<'_> {
     /// Answers a request; `Some` when the answer comes later.
+    #[inline(never)]
     pub(super) fn answer(&mut self, client: usize, request: Request<'_>) -> Option<Waiting> {
         match request {
             Request::Info => {
@@ -59,6 +60,7 @@ impl Monitor<'_> {
         }
     }
 
+    #[inline(never)]
     fn done(&mut self, client: usize, done: crate::error::Result<()>) {
         match done {
             Ok(()) => self.reply(client, Reply::Done),
@@ -69,6 +71,7 @@ impl Monitor<'_> {
         }
     }
 
+    #[inline(never)]
     fn kill(&mut self, client: usize, signal: i32) -> Option<Waiting> {
         let seen = self.would_see(self.user, signal);
         let done = process::kill(self.user, signal);
@@ -150,6 +153,7 @@ impl Monitor<'_> {
     }
 
     /// Writes a setting in the words of the hierarchy that has it, whichever the caller uses.
+    #[inline(never)]
     fn cgroup_set(&mut self, file: &str, value: &str) -> crate::error::Result<()> {
         let (dir, unified) = self.dir_of(file)?;
         if unified && family(file) == "devices" {
@@ -189,6 +193,7 @@ impl Monitor<'_> {
         done
     }
 
+    #[inline(never)]
     fn cgroup_get(&mut self, client: usize, file: &str) {
         let mut buffer = [0; crate::container::control::MAX_MESSAGE];
         let mut path = Path::new();
