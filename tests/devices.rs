@@ -10,12 +10,10 @@ use boardbox::plan::host::Version;
 use boardbox::profile::value::{DeviceKind, DeviceRule};
 use boardbox::sys::{bpf, cgroup};
 use nix::errno::Errno;
-use nix::unistd::{ForkResult, fork};
 use nodes::{Device, Nodes, Random};
 use std::fs::{self, File};
-use std::io::{Read, Write};
 use std::os::fd::{AsFd, FromRawFd, OwnedFd};
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 fn text(rules: &[(Verb, DeviceRule)]) -> String {
@@ -23,7 +21,10 @@ fn text(rules: &[(Verb, DeviceRule)]) -> String {
 }
 
 /// A cgroup of this test's own, which goes with it.
-struct Group(String);
+struct Group {
+    dir: String,
+    own: bool,
+}
 
 impl Group {
     fn new(root: &str, name: &str) -> Self {
@@ -32,23 +33,23 @@ impl Group {
         while let Err(error) = fs::create_dir_all(&dir) {
             assert_eq!(error.kind(), std::io::ErrorKind::NotFound, "{dir}: {error}");
         }
-        Self(dir)
+        Self { dir, own: true }
     }
 
     fn below(&self, name: &str) -> Self {
-        let dir = format!("{}/{name}", self.0);
+        let dir = format!("{}/{name}", self.dir);
         fs::create_dir(&dir).unwrap();
-        Self(dir)
+        Self { dir, own: true }
     }
 
     fn join(&self) {
-        cgroup::join(cgroup::open_tasks(&self.0).unwrap().as_fd()).unwrap();
+        cgroup::join(cgroup::open_tasks(&self.dir).unwrap().as_fd()).unwrap();
     }
 
     /// Writes a rule as v1 takes it; the errno if it does not.
     fn write(&self, verb: Verb, rule: &DeviceRule) -> i32 {
         let file = if verb == Verb::Allow { "devices.allow" } else { "devices.deny" };
-        cgroup::write(&self.0, file, &rule.to_string()).map_or_else(|error| error.errno, |()| 0)
+        cgroup::write(&self.dir, file, &rule.to_string()).map_or_else(|error| error.errno, |()| 0)
     }
 
     fn write_all(&self, rules: &[(Verb, DeviceRule)]) {
@@ -58,19 +59,22 @@ impl Group {
     }
 
     fn list(&self) -> String {
-        fs::read_to_string(format!("{}/devices.list", self.0)).unwrap()
+        fs::read_to_string(format!("{}/devices.list", self.dir)).unwrap()
     }
 
     /// How many programs are attached here.
     fn programs(&self) -> usize {
-        bpf::query(File::open(&self.0).unwrap().as_fd(), false).unwrap().len()
+        bpf::query(File::open(&self.dir).unwrap().as_fd(), false).unwrap().len()
     }
 }
 
 impl Drop for Group {
     fn drop(&mut self) {
-        let _ = cgroup::remove(&self.0, Duration::from_secs(1));
-        if let Some((parent, _)) = self.0.rsplit_once('/')
+        if !self.own {
+            return;
+        }
+        let _ = cgroup::remove(&self.dir, Duration::from_secs(1));
+        if let Some((parent, _)) = self.dir.rsplit_once('/')
             && parent.ends_with("/boardbox")
         {
             let _ = fs::remove_dir(parent);
@@ -78,31 +82,37 @@ impl Drop for Group {
     }
 }
 
-/// Runs `work` in a process of its own: it enters cgroups that nobody else should be in.
-fn in_child(work: impl FnOnce()) {
-    let (mut reader, mut writer) = std::io::pipe().unwrap();
-    // SAFETY: the C library's malloc can be used in the child of a threaded process, and no lock of another thread is
-    // taken there; it ends by _exit.
-    match unsafe { fork() }.unwrap() {
-        ForkResult::Child => {
-            drop(reader);
-            let worked = catch_unwind(AssertUnwindSafe(work));
-            let said = worked.err().map(|panic| match panic.downcast::<String>() {
-                Ok(text) => *text,
-                Err(panic) => panic.downcast_ref::<&str>().unwrap_or(&"panic").to_string(),
-            });
-            let _ = writer.write_all(said.as_deref().unwrap_or("done").as_bytes());
-            // SAFETY: it ends this process and nothing else.
-            unsafe { nix::libc::_exit(0) }
-        }
-        ForkResult::Parent { child } => {
-            drop(writer);
-            let mut said = String::new();
-            let read = reader.read_to_string(&mut said);
-            nix::sys::wait::waitpid(child, None).unwrap();
-            read.unwrap();
-            assert!(said == "done", "{said}");
-        }
+/// What is said to a process that is to enter a cgroup: which part of which test it runs, and where.
+const PART: &str = "BOARDBOX_TEST_PART";
+const WHERE: &str = "BOARDBOX_TEST_CGROUP";
+
+/// Runs a part of a test in a process of its own: it enters cgroups that nobody else should be in. Not forked: that would
+/// take along what locks the other threads hold just then.
+fn run(part: &str, group: &Group) {
+    let mut child = Command::new(std::env::current_exe().unwrap());
+    child.args(["--exact", "part", "--ignored", "--nocapture", "--test-threads=1"]);
+    let output = child.env(PART, part).env(WHERE, &group.dir).output().unwrap();
+    let said =
+        [output.stdout, output.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).concat();
+    println!("{said}");
+    assert!(
+        output.status.success() && said.contains("1 passed"),
+        "{part} in a process of its own: see above"
+    );
+}
+
+#[test]
+#[ignore = "run by the other tests, in a process of its own"]
+fn part() {
+    let (Ok(part), Ok(dir)) = (std::env::var(PART), std::env::var(WHERE)) else { return };
+    let group = Group { dir, own: false };
+    match part.as_str() {
+        "model" => model(&group),
+        "program" => program(&group),
+        "refusals" => refusals(&group),
+        "nested" => nested(&group),
+        "exchange" => exchange(&group),
+        _ => lacking(part.parse().unwrap(), &group),
     }
 }
 
@@ -146,107 +156,105 @@ fn balanced(answers: [u32; 2], start: Instant) {
 #[test]
 fn v1_does_what_the_model_says() {
     let Some(root) = v1() else { return };
-    let group = Group::new(&root, "model");
-    in_child(|| {
-        let (nodes, start, mut answers) = (Nodes::new(), Instant::now(), [0; 2]);
-        let (mut random, everything) = (Random(0x4080_0001), "a".parse().unwrap());
-        group.join();
-        for _ in 0..2500 {
-            let rules = random.list();
-            group.write_all(&[(Verb::Allow, everything)]);
-            group.write_all(&rules);
-            let policy = evaluate(&rules);
-            assert!(
-                group.list() == policy.to_string(),
-                "devices.list is\n{}after\n{}",
-                group.list(),
-                text(&rules)
-            );
-            let [no, yes] = nodes.compare(&policy, &|| text(&rules));
-            answers = [answers[0] + no, answers[1] + yes];
-        }
-        balanced(answers, start);
-    });
+    run("model", &Group::new(&root, "model"));
+}
+
+fn model(group: &Group) {
+    let (nodes, start, mut answers) = (Nodes::new(), Instant::now(), [0; 2]);
+    let (mut random, everything) = (Random(0x4080_0001), "a".parse().unwrap());
+    group.join();
+    for _ in 0..2500 {
+        let rules = random.list();
+        group.write_all(&[(Verb::Allow, everything)]);
+        group.write_all(&rules);
+        let policy = evaluate(&rules);
+        assert!(
+            group.list() == policy.to_string(),
+            "devices.list is\n{}after\n{}",
+            group.list(),
+            text(&rules)
+        );
+        let [no, yes] = nodes.compare(&policy, &|| text(&rules));
+        answers = [answers[0] + no, answers[1] + yes];
+    }
+    balanced(answers, start);
 }
 
 #[test]
 fn the_program_does_on_v2_what_the_model_says() {
     let Some(root) = v2() else { return };
-    let group = Group::new(&root, "program");
-    in_child(|| {
-        let (nodes, start, mut answers) = (Nodes::new(), Instant::now(), [0; 2]);
-        // Other lists than v1's would do, but these are known to be the same there.
-        let mut random = Random(0x4080_0001);
-        group.join();
-        for _ in 0..2500 {
-            let rules = random.list();
-            let policy = evaluate(&rules);
-            devices::set(&group.0, &policy).unwrap();
-            let [no, yes] = nodes.compare(&policy, &|| text(&rules));
-            answers = [answers[0] + no, answers[1] + yes];
-        }
-        balanced(answers, start);
-        assert_eq!(group.programs(), 1);
-    });
+    run("program", &Group::new(&root, "program"));
+}
+
+fn program(group: &Group) {
+    let (nodes, start, mut answers) = (Nodes::new(), Instant::now(), [0; 2]);
+    // Other lists than v1's would do, but these are known to be the same there.
+    let mut random = Random(0x4080_0001);
+    group.join();
+    for _ in 0..2500 {
+        let rules = random.list();
+        let policy = evaluate(&rules);
+        devices::set(&group.dir, &policy).unwrap();
+        let [no, yes] = nodes.compare(&policy, &|| text(&rules));
+        answers = [answers[0] + no, answers[1] + yes];
+    }
+    balanced(answers, start);
+    assert_eq!(group.programs(), 1);
 }
 
 #[test]
 fn v1_refuses_what_the_model_refuses() {
     let Some(root) = v1() else { return };
-    let outside = Group::new(&root, "outside");
-    in_child(|| {
-        let (nodes, start, mut answers) = (Nodes::new(), Instant::now(), [0; 2]);
-        let mut random = Random(0x4080_0003);
-        let (mut refused, mut expanded) = ([0; 2], 0);
-        let everything: DeviceRule = "a".parse().unwrap();
-        for n in 0..400 {
-            // A new one each time: a cgroup counts as "below" for some time after it was removed.
-            let group = outside.below(&n.to_string());
-            let above = random.list();
-            group.write_all(&above);
-            let mut parent = evaluate(&above);
-            let below = group.below("below");
-            below.join();
-            // A new cgroup has its parent's policy.
-            let mut policy = parent.clone();
-            let mut written = Vec::new();
-            for _ in 0..8 {
-                let (verb, rule) = random.rule();
-                let told = || format!("{verb} {rule} below\n{}after\n{}", text(&above), text(&written));
-                let expected = errno(policy.change(&parent, false, verb, &rule));
-                assert!(below.write(verb, &rule) == expected, "errno {expected} expected: {}", told());
-                assert!(
-                    below.list() == policy.to_string(),
-                    "devices.list is\n{}after {}",
-                    below.list(),
-                    told()
-                );
-                refused[usize::from(expected == 0)] += 1;
-                written.push((verb, rule));
-            }
-            let told = || format!("below\n{}after\n{}", text(&above), text(&written));
-            let [no, yes] = nodes.compare(&policy, &told);
-            answers = [answers[0] + no, answers[1] + yes];
-            for verb in [Verb::Deny, Verb::Allow] {
-                let expected = errno(parent.change(&Policy::default(), true, verb, &everything));
-                assert_eq!(
-                    (group.write(verb, &everything), expected),
-                    (Errno::EINVAL as i32, Errno::EINVAL as i32)
-                );
-            }
-            let verb = parent.default;
-            for rule in parent.expand(verb).unwrap() {
-                assert_eq!(group.write(verb, &rule), 0);
-                parent.change(&Policy::default(), true, verb, &rule).unwrap();
-                expanded += 1;
-            }
-            assert!(parent.exceptions.is_empty());
-            assert_eq!(group.list(), parent.to_string());
-            outside.join();
+    run("refusals", &Group::new(&root, "refusals"));
+}
+
+fn refusals(outside: &Group) {
+    let (nodes, start, mut answers) = (Nodes::new(), Instant::now(), [0; 2]);
+    let mut random = Random(0x4080_0003);
+    let (mut refused, mut expanded) = ([0; 2], 0);
+    let everything: DeviceRule = "a".parse().unwrap();
+    for n in 0..400 {
+        // A new one each time: a cgroup counts as "below" for some time after it was removed.
+        let group = outside.below(&n.to_string());
+        let above = random.list();
+        group.write_all(&above);
+        let mut parent = evaluate(&above);
+        let below = group.below("below");
+        below.join();
+        // A new cgroup has its parent's policy.
+        let mut policy = parent.clone();
+        let mut written = Vec::new();
+        for _ in 0..8 {
+            let (verb, rule) = random.rule();
+            let told = || format!("{verb} {rule} below\n{}after\n{}", text(&above), text(&written));
+            let expected = errno(policy.change(&parent, false, verb, &rule));
+            assert!(below.write(verb, &rule) == expected, "errno {expected} expected: {}", told());
+            assert!(below.list() == policy.to_string(), "devices.list is\n{}after {}", below.list(), told());
+            refused[usize::from(expected == 0)] += 1;
+            written.push((verb, rule));
         }
-        assert!(refused.iter().all(|&count| count > 500) && expanded > 200, "{refused:?} {expanded}");
-        balanced(answers, start);
-    });
+        let told = || format!("below\n{}after\n{}", text(&above), text(&written));
+        let [no, yes] = nodes.compare(&policy, &told);
+        answers = [answers[0] + no, answers[1] + yes];
+        for verb in [Verb::Deny, Verb::Allow] {
+            let expected = errno(parent.change(&Policy::default(), true, verb, &everything));
+            assert_eq!(
+                (group.write(verb, &everything), expected),
+                (Errno::EINVAL as i32, Errno::EINVAL as i32)
+            );
+        }
+        let verb = parent.default;
+        for rule in parent.expand(verb).unwrap() {
+            assert_eq!(group.write(verb, &rule), 0);
+            parent.change(&Policy::default(), true, verb, &rule).unwrap();
+            expanded += 1;
+        }
+        assert!(parent.exceptions.is_empty());
+        assert_eq!(group.list(), parent.to_string());
+        outside.join();
+    }
+    assert!(refused.iter().all(|&count| count > 500) && expanded > 200, "{refused:?} {expanded}");
+    balanced(answers, start);
 }
 
 /// What a live change does to the cgroups below, which the model does not tell: docs/devices.md.
@@ -282,58 +290,61 @@ fn on_v1_a_stricter_parent_takes_whole_exceptions_from_those_below() {
 fn on_v2_all_programs_on_the_way_are_asked_and_ours_is_replaced() {
     let Some(root) = v2() else { return };
     let parent = Group::new(&root, "nested");
-    let below = parent.below("below");
-    in_child(|| {
-        let nodes = Nodes::new();
-        below.join();
-        let asked = |group: &Group, lines: &str| {
-            devices::set(&group.0, &evaluate(&rules(lines))).unwrap();
-            assert_eq!(group.programs(), 1);
-            let device = Device { kind: DeviceKind::Char, major: 60, minor: 7 };
-            [READ, WRITE, MKNOD].map(|wanted| nodes.allowed(device, wanted))
-        };
-        assert_eq!(asked(&parent, "deny a\nallow c 60:* rw"), [true, true, false]);
-        // Beyond the parent: no error as on v1, but no access either.
-        assert_eq!(asked(&below, "deny a\nallow c 60:7 rm"), [true, false, false]);
-        // Where v1 refuses to change the default, this just does it.
-        assert_eq!(asked(&parent, "deny a"), [false; 3]);
-        assert_eq!(asked(&parent, "allow a"), [true, false, true]);
-        // And what is given back above is back below.
-        assert_eq!(asked(&parent, "deny c 60:* r"), [false, false, true]);
-        assert_eq!(asked(&below, "allow a"), [false, true, true]);
-        let directory = File::open(&below.0).unwrap();
-        assert_eq!(bpf::query(directory.as_fd(), true).unwrap().len(), 2);
-
-        // Too long a list: the error names the cgroup, and what was there is there.
-        let long: String = (0..=bpf::MAX_EXCEPTIONS).map(|minor| format!("deny c 62:{minor} r\n")).collect();
-        let error =
-            devices::set(&below.0, &evaluate(&rules(&(long + "deny c 60:7 w")))).unwrap_err().to_string();
-        assert_eq!(
-            error,
-            format!(
-                "device rules of cgroup {}: more than 480 different device rules (name ranges, as in \"c 4:* rw\")",
-                below.0
-            )
-        );
-        assert_eq!(asked(&parent, "allow a"), [true; 3]);
-
-        // Somebody else's program stays, and has its say.
-        let other = foreign(false);
-        bpf::attach(directory.as_fd(), other.as_fd(), None).unwrap();
-        devices::set(&below.0, &Policy::default()).unwrap();
-        let device = Device { kind: DeviceKind::Char, major: 60, minor: 7 };
-        assert!(below.programs() == 2 && !nodes.allowed(device, READ));
-        devices::clear(&below.0).unwrap();
-        assert!(below.programs() == 1 && !nodes.allowed(device, READ));
-        bpf::detach(directory.as_fd(), other.as_fd()).unwrap();
-        // What is gone already is no error.
-        bpf::detach(directory.as_fd(), other.as_fd()).unwrap();
-        assert!(below.programs() == 0 && nodes.allowed(device, READ));
-    });
-    let missing = devices::set(&format!("{}/none", parent.0), &Policy::default()).unwrap_err().to_string();
-    assert_eq!(missing, format!("open cgroup {}/none: No such file or directory", parent.0));
+    run("nested", &parent);
+    let missing = devices::set(&format!("{}/none", parent.dir), &Policy::default()).unwrap_err().to_string();
+    assert_eq!(missing, format!("open cgroup {}/none: No such file or directory", parent.dir));
     let wrong = devices::set("/proc", &Policy::default()).unwrap_err();
     assert!(wrong.to_string().starts_with("device rules of cgroup /proc: "), "{wrong}");
+}
+
+fn nested(parent: &Group) {
+    let below = &parent.below("below");
+    let nodes = Nodes::new();
+    below.join();
+    let asked = |group: &Group, lines: &str| {
+        devices::set(&group.dir, &evaluate(&rules(lines))).unwrap();
+        assert_eq!(group.programs(), 1);
+        let device = Device { kind: DeviceKind::Char, major: 60, minor: 7 };
+        [READ, WRITE, MKNOD].map(|wanted| nodes.allowed(device, wanted))
+    };
+    assert_eq!(asked(parent, "deny a\nallow c 60:* rw"), [true, true, false]);
+    // Beyond the parent: no error as on v1, but no access either.
+    assert_eq!(asked(below, "deny a\nallow c 60:7 rm"), [true, false, false]);
+    // Where v1 refuses to change the default, this just does it.
+    assert_eq!(asked(parent, "deny a"), [false; 3]);
+    assert_eq!(asked(parent, "allow a"), [true, false, true]);
+    // And what is given back above is back below.
+    assert_eq!(asked(parent, "deny c 60:* r"), [false, false, true]);
+    assert_eq!(asked(below, "allow a"), [false, true, true]);
+    let directory = File::open(&below.dir).unwrap();
+    assert_eq!(bpf::query(directory.as_fd(), true).unwrap().len(), 2);
+
+    // Too long a list: the error names the cgroup, and what was there is there.
+    let long: String = (0..=bpf::MAX_EXCEPTIONS).map(|minor| format!("deny c 62:{minor} r\n")).collect();
+    let error =
+        devices::set(&below.dir, &evaluate(&rules(&(long + "deny c 60:7 w")))).unwrap_err().to_string();
+    assert_eq!(
+        error,
+        format!(
+            "device rules of cgroup {}: more than 480 different device rules (name ranges, as in \"c 4:* rw\")",
+            below.dir
+        )
+    );
+    assert_eq!(asked(parent, "allow a"), [true; 3]);
+
+    // Somebody else's program stays, and has its say.
+    let other = foreign(false);
+    bpf::attach(directory.as_fd(), other.as_fd(), None).unwrap();
+    devices::set(&below.dir, &Policy::default()).unwrap();
+    let device = Device { kind: DeviceKind::Char, major: 60, minor: 7 };
+    assert!(below.programs() == 2 && !nodes.allowed(device, READ));
+    devices::clear(&below.dir).unwrap();
+    assert!(below.programs() == 1 && !nodes.allowed(device, READ));
+    bpf::detach(directory.as_fd(), other.as_fd()).unwrap();
+    // What is gone already is no error.
+    bpf::detach(directory.as_fd(), other.as_fd()).unwrap();
+    assert!(below.programs() == 0 && nodes.allowed(device, READ));
+    parent.join();
 }
 
 /// A program without boardbox's name on it.
@@ -379,39 +390,56 @@ fn refuse(command: Option<u32>, size: Option<u32>, errno: Errno) {
 fn old_kernels_do_it_another_way_or_it_is_said_what_they_lack() {
     let Some(root) = v2() else { return };
     let group = Group::new(&root, "old");
-    let (load, attach) = (Some(5), Some(8));
-    let seed = evaluate(&rules("deny a\nallow c 1:3 rw\nallow b 8:0 rw"));
-    let lacks = "the kernel lacks CONFIG_CGROUP_BPF: v2 has no devices controller without it \
-                 (Linux 4.15 or later with CONFIG_BPF_SYSCALL and CONFIG_CGROUP_BPF has it)";
-    let root_only = "Operation not permitted (this needs root in the host's user namespace)";
-    for (command, errno, why) in [
-        (None, Errno::ENOSYS, lacks),
-        (load, Errno::EINVAL, lacks),
-        (load, Errno::E2BIG, lacks),
-        (load, Errno::EPERM, root_only),
-    ] {
-        in_child(|| {
-            let locked = || {
-                let limits = fs::read_to_string("/proc/self/limits").unwrap();
-                limits.lines().find(|line| line.starts_with("Max locked")).unwrap().to_owned()
-            };
-            let before = locked();
-            refuse(command, None, errno);
-            let error = devices::set(&group.0, &seed).unwrap_err().to_string();
-            assert_eq!(error, format!("device rules of cgroup {}: load a device program: {why}", group.0));
-            assert_eq!(locked(), before);
-        });
+    for part in 0..LACKING.len() {
+        run(&part.to_string(), &group);
         assert_eq!(group.programs(), 0);
     }
-    // Before 5.6 no program is replaced by another in one step.
-    in_child(|| {
-        let nodes = Nodes::new();
-        group.join();
-        refuse(attach, Some(20), Errno::EINVAL);
-        let device = Device { kind: DeviceKind::Block, major: 60, minor: 0 };
-        for (lines, expected) in [("deny a", false), ("deny b 60:1 r", true), ("deny b 60:* r", false)] {
-            devices::set(&group.0, &evaluate(&rules(lines))).unwrap();
-            assert_eq!((group.programs(), nodes.allowed(device, READ)), (1, expected), "{lines}");
+    run("exchange", &group);
+}
+
+const LOAD: u32 = 5;
+const ATTACH: u32 = 8;
+const LACKS: &str = "the kernel lacks CONFIG_CGROUP_BPF: v2 has no devices controller without it \
+                     (Linux 4.15 or later with CONFIG_BPF_SYSCALL and CONFIG_CGROUP_BPF has it)";
+const ROOT_ONLY: &str = "Operation not permitted (this needs root in the host's user namespace)";
+const LACKING: [(Option<u32>, Errno, &str); 4] = [
+    (None, Errno::ENOSYS, LACKS),
+    (Some(LOAD), Errno::EINVAL, LACKS),
+    (Some(LOAD), Errno::E2BIG, LACKS),
+    (Some(LOAD), Errno::EPERM, ROOT_ONLY),
+];
+
+fn lacking(part: usize, group: &Group) {
+    let limit = |set: Option<u64>| {
+        let resource = nix::libc::RLIMIT_MEMLOCK;
+        let mut limit = nix::libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+        // SAFETY: `limit` is valid for both calls.
+        unsafe {
+            assert_eq!(nix::libc::getrlimit(resource, &mut limit), 0);
+            if let Some(set) = set {
+                limit.rlim_cur = set;
+                assert_eq!(nix::libc::setrlimit(resource, &limit), 0);
+            }
         }
-    });
+        limit.rlim_cur
+    };
+    limit(Some(65536));
+    let (command, errno, why) = LACKING[part];
+    refuse(command, None, errno);
+    let seed = evaluate(&rules("deny a\nallow c 1:3 rw\nallow b 8:0 rw"));
+    let error = devices::set(&group.dir, &seed).unwrap_err().to_string();
+    assert_eq!(error, format!("device rules of cgroup {}: load a device program: {why}", group.dir));
+    assert_eq!(limit(None), 65536);
+}
+
+/// Before 5.6 no program is replaced by another in one step.
+fn exchange(group: &Group) {
+    let nodes = Nodes::new();
+    group.join();
+    refuse(Some(ATTACH), Some(20), Errno::EINVAL);
+    let device = Device { kind: DeviceKind::Block, major: 60, minor: 0 };
+    for (lines, expected) in [("deny a", false), ("deny b 60:1 r", true), ("deny b 60:* r", false)] {
+        devices::set(&group.dir, &evaluate(&rules(lines))).unwrap();
+        assert_eq!((group.programs(), nodes.allowed(device, READ)), (1, expected), "{lines}");
+    }
 }

@@ -152,16 +152,23 @@ fn try_load(instructions: &[[u8; 8]], log: Option<&mut [u8; LOG_BYTES]>) -> nix:
 
 /// Before 5.11 programs count as locked memory, of which root has 64 KiB for all its programs together, as often as not.
 fn load_unlimited(instructions: &[[u8; 8]]) -> nix::Result<OwnedFd> {
-    let infinite = libc::rlimit { rlim_cur: libc::RLIM_INFINITY, rlim_max: libc::RLIM_INFINITY };
-    let mut limit = infinite;
+    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
     // SAFETY: `limit` is valid for the whole call and written by it.
     Errno::result(unsafe { libc::getrlimit(libc::RLIMIT_MEMLOCK, &mut limit) })?;
-    // SAFETY: `infinite` is valid for the whole call and only read.
-    Errno::result(unsafe { libc::setrlimit(libc::RLIMIT_MEMLOCK, &infinite) })?;
+    // Without CAP_SYS_RESOURCE only up to what it may be raised to.
+    if set_limit(libc::RLIM_INFINITY, libc::RLIM_INFINITY).is_err() {
+        set_limit(limit.rlim_max, limit.rlim_max)?;
+    }
     let loaded = try_load(instructions, None);
-    // SAFETY: `limit` is valid for the whole call and only read. It is what was there before, so this can not fail.
-    unsafe { libc::setrlimit(libc::RLIMIT_MEMLOCK, &limit) };
+    // What was there before can be set again.
+    set_limit(limit.rlim_cur, limit.rlim_max)?;
     loaded
+}
+
+fn set_limit(now: libc::rlim_t, at_most: libc::rlim_t) -> nix::Result<()> {
+    let limit = libc::rlimit { rlim_cur: now, rlim_max: at_most };
+    // SAFETY: `limit` is valid for the whole call and only read.
+    Errno::result(unsafe { libc::setrlimit(libc::RLIMIT_MEMLOCK, &limit) }).map(drop)
 }
 
 /// Hands a program to the kernel, which verifies it.
