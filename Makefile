@@ -3,13 +3,22 @@
 # make bench   a start's cost beside a plain C program's, bubblewrap's, LXC's, crun's and runc's (root)
 # make demo    builds this machine's file and shows the main job working, in namespaces of its own (root)
 # make man     dist/man: the manual pages, from docs/ and boards/README.md
+# make qemu BOARD=p4080ds|aarch64 [SHELL=1]
+#              boots an emulated board with everything on it and runs the board tests, or leaves you at its shell
 # make setup   what both need on a Debian machine with rustup (they call it themselves; root where packages are missing)
 #
 # dist/boardbox-ARCH alone is a target, too. CARGO_TARGET_DIR is respected.
+
+# SHELL is make's own variable: what runs the recipes. On the command line it asks for a shell on the board.
+ifeq ($(origin SHELL),command line)
+override SHELL := /bin/sh
+qemu_options := --shell
+endif
+
 architectures := powerpc aarch64 x86_64
 files := $(architectures:%=dist/boardbox-%)
 
-.PHONY: all setup test bench demo man clean FORCE
+.PHONY: all setup test bench demo qemu man clean FORCE
 # cargo is parallel by itself, and two of them at once wait for each other's lock.
 .NOTPARALLEL:
 
@@ -23,7 +32,8 @@ $(files): dist/boardbox-%: setup FORCE
 setup:
 	@scripts/setup
 
-test: setup
+test:
+	@scripts/setup qemu
 	@scripts/test
 
 bench: all
@@ -35,6 +45,10 @@ demo: dist/boardbox-$(shell uname -m)
 
 man:
 	@scripts/man
+
+qemu:
+	@scripts/setup qemu
+	@MAKEFLAGS= tests/qemu/run $(BOARD) $(qemu_options)
 
 clean:
 	cargo clean

@@ -11,6 +11,8 @@ here=$(cd "$(dirname "$0")" && pwd)
 top=$(cd "$here/../.." && pwd)
 . "$top/scripts/env"
 cache=$BOARDBOX_CACHE/qemu
+# What the make that called us was told (SHELL=1, say) is none of these builds' business.
+unset MAKEFLAGS MFLAGS MAKEOVERRIDES
 
 key_of() {
     for part in "$@"; do

@@ -1,0 +1,49 @@
+"""The emulated boards: what they are made of, and how QEMU is asked for one."""
+
+import os
+import subprocess
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+TOP = os.path.dirname(os.path.dirname(HERE))
+
+
+class Board:
+    """One kind of emulated board. Its name is that of its profile, boards/NAME.toml."""
+
+    def __init__(self, name, arch, kernel, console, machine, memory=512):
+        self.name = name
+        self.arch = arch  # as in dist/boardbox-ARCH
+        self.kernel = kernel  # the file in the directory that kernel-NAME prints
+        self.console = console
+        self.machine = machine
+        self.memory = memory
+
+    def command(self, kernel, initrd, append="", mac="02:00:00:00:00:01", switch=None, interactive=False):
+        """QEMU's command line; `switch` is the port of a switch on this machine that eth0 is plugged into."""
+        command = self.machine + ["-m", str(self.memory), "-nographic", "-no-reboot", "-nic", "none"]
+        command += [] if interactive else ["-serial", "stdio", "-monitor", "none"]
+        command += ["-kernel", os.path.join(kernel, self.kernel), "-initrd", initrd]
+        # A panic ends QEMU at once; whoever watches the console then sees its end.
+        command += ["-append", f"console={self.console} panic=-1 quiet dummy.numdummies=0 {append}".strip()]
+        if switch is not None:
+            command += ["-netdev", f"socket,id=uplink,connect=127.0.0.1:{switch}"]
+            command += ["-device", f"virtio-net-pci,netdev=uplink,mac={mac},romfile="]
+        return command
+
+
+BOARDS = {
+    board.name: board
+    for board in (
+        # The machine has no P4080DS; this is its processor, in QEMU's own e500 board.
+        Board("p4080ds", "powerpc", "vmlinux", "ttyS0",
+              ["qemu-system-ppc", "-M", "ppce500", "-cpu", "e500mc", "-smp", "8"]),
+        Board("aarch64", "aarch64", "Image", "ttyAMA0",
+              ["qemu-system-aarch64", "-M", "virt", "-cpu", "cortex-a72", "-smp", "4"]),
+    )
+}
+
+
+def output(*command):
+    """What a program of this directory prints: the name of what it made."""
+    run = subprocess.run([os.path.join(HERE, command[0]), *command[1:]], stdout=subprocess.PIPE, text=True, check=True)
+    return run.stdout.strip()
