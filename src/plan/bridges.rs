@@ -147,7 +147,7 @@ fn missing(host: &Host) -> Error {
     let names = there.map(|link| link.name.as_str()).collect::<Vec<_>>().join(", ");
     Error::host("no such interface").hint(match names.is_empty() {
         true => "this host has no network hardware: is its driver loaded?".to_owned(),
-        false => format!("this host has {names}"),
+        false => format!("this host has {names}; --port PORT=INTERFACE takes another"),
     })
 }
 
@@ -295,7 +295,8 @@ mod tests {
         let wanted = [bridge(&["eth0"])];
         assert_eq!(
             plan(&[bridge(&["eth7"])], &host(&[eth0.clone(), link(3, "eth1", "", None)])),
-            "bridge \"br0\": port \"eth7\": no such interface (this host has eth0, eth1)"
+            "bridge \"br0\": port \"eth7\": no such interface (this host has eth0, eth1; \
+             --port PORT=INTERFACE takes another)"
         );
         assert!(plan(&wanted, &host(&[])).contains("is its driver loaded"));
         assert_eq!(
