@@ -1,0 +1,84 @@
+//! The main job where the kernel is Linux 3.2 (see examples/old-kernel.rs): each fallback is taken.
+
+mod sandbox;
+
+use sandbox::Sandbox;
+use std::path::Path;
+
+const SEED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/foo23.conf");
+const BOARDBOX: &str = env!("CARGO_BIN_EXE_boardbox");
+
+/// The filter program, which cargo has built beside the binary.
+fn old_kernel() -> String {
+    let path = Path::new(BOARDBOX).parent().unwrap().join("examples/old-kernel");
+    assert!(
+        path.exists(),
+        "{} is missing: cargo test without --test builds it, or cargo build --examples",
+        path.display()
+    );
+    path.to_str().unwrap().to_owned()
+}
+
+#[test]
+fn the_seed_runs_and_leaves_nothing() {
+    let sandbox = Sandbox::new();
+    let (name, old) = (&sandbox.name("old"), &old_kernel());
+    let said = sandbox.sh(&format!("{old} {BOARDBOX} lxc-start -n {name} -f {SEED} -d /bin/sleep 1000"));
+    assert_eq!((said.code, said.err.as_str()), (0, ""), "{said:?}");
+    let pid = sandbox.pid("init", name);
+    assert_eq!(sandbox.sh(&format!("{old} {BOARDBOX} lxc-cgroup -n {name} cpuset.cpus")).out, "0-1\n");
+    let links = sandbox.sh(&format!("nsenter -t {pid} -n ip -d addr")).out;
+    assert!(links.contains("macvlan mode vepa") && links.contains("192.168.0.23/24"), "{links}");
+    // From the new kernel, into the container that the old one made.
+    let written = sandbox.boardbox(&["lxc-attach", "-n", name, "--", "/bin/touch", "/lib/x"]);
+    assert!(written.err.contains("Read-only file system"), "{written:?}");
+    let said = sandbox.sh(&format!("{old} {BOARDBOX} lxc-attach -n {name} -- /bin/true"));
+    assert!(said.code == 255 && said.err.contains("needs Linux 3.8"), "{said:?}");
+    for command in ["lxc-freeze", "lxc-unfreeze", "lxc-stop"] {
+        let said = sandbox.sh(&format!("{old} {BOARDBOX} {command} -n {name}"));
+        assert_eq!(said.code, 0, "{command}: {said:?}");
+    }
+    sandbox.assert_nothing_left(&[name]);
+}
+
+#[test]
+fn each_fallback_is_taken() {
+    let sandbox = Sandbox::new();
+    let (name, old) = (&sandbox.name("fall"), &old_kernel());
+    let trace = sandbox.dir.join("trace");
+    let trace = trace.to_str().unwrap();
+    // A mount of /proc inside: before 3.19 boardbox's own init is executed by its descriptor's name there.
+    let settings = "lxc.rootfs = /var/lib/lxc/temp/rootfs\nlxc.mount.entry = proc proc proc defaults 0 0\n\
+                    lxc.mount.entry = /lib lib none ro,bind 0 0\n";
+    let file = sandbox.file("fall.conf", settings);
+    let said = sandbox.sh(&format!(
+        "strace -f -o {trace} {old} {BOARDBOX} lxc-execute -n {name} -f {file} -- /bin/sh -c 'echo $$; touch /lib/x'"
+    ));
+    assert!(said.out == "2\n" && said.err.contains("Read-only file system"), "{said:?}");
+    let trace = std::fs::read_to_string(trace).unwrap();
+    for call in ["openat2", "open_tree", "memfd_create", "execveat", "close_range", "mount_setattr"] {
+        let refused = trace
+            .lines()
+            .filter(|line| line.contains(&format!("{call}(")) && line.contains("ENOSYS"))
+            .count();
+        assert!(refused > 0, "{call} was not tried");
+    }
+    assert!(!trace.contains("move_mount("), "there was no tree to move");
+    sandbox.assert_nothing_left(&[name]);
+}
+
+#[test]
+fn a_safe_container_runs_and_no_new_privs_says_what_it_needs() {
+    let sandbox = Sandbox::new();
+    let old = &old_kernel();
+    let run = |flags: &str| {
+        sandbox.sh(&format!(
+            "{old} {BOARDBOX} run --rootfs /var/lib/lxc/temp/rootfs --name {} {flags} -- /bin/sh -c \
+             'echo >/proc/sys/kernel/hostname; ls /dev/null /dev/pts/ptmx /sys/class; echo end'",
+            sandbox.name("safe")
+        ))
+    };
+    let said = run("--readonly");
+    assert!(said.code == 0 && said.out.ends_with("end\n"), "{said:?}");
+    assert!(said.out.contains("/dev/null") && said.err.contains("Read-only file system"), "{said:?}");
+}
