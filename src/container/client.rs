@@ -162,7 +162,12 @@ fn wait_in(dir: &str, name: &ContainerName, states: u32, timeout: Option<Duratio
                 let _ = watch.add(parent);
             }
         }
-        match request_in(dir, name, &Request::Wait { states }, left()) {
+        // No time to wait is still time to ask what it is now.
+        let (question, patience) = match left() {
+            Some(Duration::ZERO) => (Request::Info, Some(PROMPT)),
+            left => (Request::Wait { states }, left),
+        };
+        match request_in(dir, name, &question, patience) {
             Ok(answer) => match answer.reply() {
                 Reply::Info { state, .. } if state.bit() & states != 0 => {
                     return Ok(Reached { state, status: None });
