@@ -74,6 +74,13 @@ pub fn from_lxc(file: &str, name: Option<&ContainerName>, settings: &[String]) -
     lxc::read(file, name, settings)
 }
 
+/// What a path on the command line means, for whoever changes directory: a monitor in the background does.
+pub fn on_host(path: &str) -> Result<String> {
+    let absolute =
+        std::path::absolute(path).map_err(|error| Error::io(format!("find {}", shown(path)), &error))?;
+    Ok(absolute.to_string_lossy().into_owned())
+}
+
 /// Variables as they stand on a command line.
 pub fn environment(list: &[String]) -> Result<Vec<(String, String)>> {
     let pair = |text: &String| match text.split_once('=') {
@@ -99,7 +106,7 @@ pub fn start(words: &Words) -> Run {
     }
     let mut options = Options {
         detach: !args.foreground,
-        pidfile: args.pidfile.clone(),
+        pidfile: args.pidfile.as_deref().map(on_host).transpose()?,
         controllers: DEFAULT_CONTROLLERS.map(String::from).to_vec(),
         ..Options::default()
     };
@@ -156,8 +163,8 @@ fn chosen(args: &Start, options: &mut Options) -> Result<Vec<Container>> {
 /// `boardbox exec`.
 pub fn exec(words: &Words) -> Run {
     let args: Exec = words.parse()?;
-    let mut variables: Vec<_> =
-        std::env::var("TERM").map(|term| ("TERM".to_string(), term)).into_iter().collect();
+    let term = std::env::var("TERM").unwrap_or_else(|_| "linux".into());
+    let mut variables = vec![("TERM".to_string(), term)];
     variables.extend(environment(&args.env)?);
     let attach = Attach {
         name: args.name,
@@ -169,7 +176,7 @@ pub fn exec(words: &Words) -> Run {
         remount_proc: false,
         uid: args.uid,
         gid: args.gid,
-        cwd: args.cwd,
+        cwd: Some(args.cwd.unwrap_or_else(|| "/".into())),
         personality: Personality::Native,
     };
     attach::exec(&attach).map(passed_on).map_err(|error| {

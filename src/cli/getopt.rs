@@ -43,6 +43,11 @@ impl<'a> Given<'a> {
         self.options.iter().any(|option| option.0 == long)
     }
 
+    /// Which of these options was given last.
+    pub fn last(&self, longs: &[&str]) -> Option<&'static str> {
+        self.options.iter().rev().map(|option| option.0).find(|long| longs.contains(long))
+    }
+
     /// The option's value; where it was given several times, the last one.
     pub fn value(&self, long: &str) -> Option<&'a str> {
         self.values(long).next_back()
@@ -241,6 +246,9 @@ mod tests {
         let given = parse(&["-na", "-nb"], &KNOWN).unwrap();
         assert_eq!(given.value("name"), Some("b"));
         assert_eq!(given.values("name").collect::<Vec<_>>(), ["a", "b"]);
+        let given_both = parse(&["-dF", "-na"], &KNOWN).unwrap();
+        assert_eq!(given_both.last(&["daemon", "foreground"]), Some("foreground"));
+        assert_eq!(given.last(&["daemon", "foreground"]), None);
         assert!(given.has("name") && !given.has("daemon") && given.value("define").is_none());
         assert!(help(&KNOWN).starts_with("  -n, --name=NAME           the container\n"));
     }

@@ -1,7 +1,7 @@
 //! `run`: a container from flags alone.
 
 use super::args::Words;
-use super::container::{ended, environment};
+use super::container::{ended, environment, on_host};
 use super::{Run, own};
 use crate::container::launch::{self, Options};
 use crate::error::{Error, Kind, Origin, Result};
@@ -170,13 +170,6 @@ fn container(flags: &Flags, controllers: &[String], command: &[String]) -> Resul
         }
     }
     Ok(container)
-}
-
-/// The directory that a path on the command line means.
-fn on_host(path: &str) -> Result<String> {
-    let absolute =
-        std::path::absolute(path).map_err(|error| Error::io(format!("find {}", shown(path)), &error))?;
-    Ok(absolute.to_string_lossy().into_owned())
 }
 
 /// A mount whose target is a path inside, with the options of an fstab line.

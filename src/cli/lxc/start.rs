@@ -2,7 +2,7 @@
 
 use super::{Applet, Call, flag, with};
 use crate::cli::Run;
-use crate::cli::container::ended;
+use crate::cli::container::{ended, on_host};
 use crate::cli::getopt::Opt;
 use crate::container::launch::{self, Options};
 use crate::error::{Error, Kind, Result};
@@ -37,8 +37,8 @@ pub const START: Applet = Applet {
 
 pub const EXECUTE: Applet = Applet {
     name: "lxc-execute",
-    usage: "-n NAME [OPTIONS] -- COMMAND...",
-    about: "Runs a command in a container of its own: a small init is pid 1, the command is pid 2.",
+    usage: "-n NAME [OPTIONS] [-- COMMAND...]",
+    about: "Runs a command in a container of its own: a small init is pid 1, the command is pid 2. Without one it is\nlxc.execute.cmd.",
     options: &[
         DAEMON,
         RCFILE,
@@ -63,13 +63,13 @@ fn configuration(call: &Call<'_>) -> Result<(Container, bool)> {
     Ok((container, path.is_some()))
 }
 
-fn options(call: &Call<'_>) -> Options {
-    Options {
-        detach: call.given.has("daemon") && !call.given.has("foreground"),
-        pidfile: call.given.value("pidfile").map(String::from),
+fn options(call: &Call<'_>) -> Result<Options> {
+    Ok(Options {
+        detach: call.given.last(&["daemon", "foreground"]) == Some("daemon"),
+        pidfile: call.given.value("pidfile").map(on_host).transpose()?,
         init: false,
         controllers: DEFAULT_CONTROLLERS.map(String::from).to_vec(),
-    }
+    })
 }
 
 fn start(call: Call<'_>) -> Run {
@@ -92,23 +92,26 @@ fn start(call: Call<'_>) -> Run {
         match call.given.value(console) {
             None => {}
             Some("none") if console == "console" => container.console = Console::None,
-            Some(path) => container.console = Console::Path(path.into()),
+            Some(path) => container.console = Console::Path(on_host(path)?),
         }
     }
-    Ok(ended(launch::start(&container, &options(&call))?))
+    Ok(ended(launch::start(&container, &options(&call)?)?))
 }
 
 fn execute(call: Call<'_>) -> Run {
-    if call.given.operands.is_empty() {
-        return Err(Error::usage("execute what?").hint("lxc-execute -n NAME -- COMMAND...").into());
-    }
     let (mut container, _) = configuration(&call)?;
-    container.command = call.given.operands.iter().map(|word| word.to_string()).collect();
+    container.command = match call.given.operands.as_slice() {
+        [] if container.execute_command.is_empty() => {
+            return Err(Error::usage("execute what?").hint("lxc-execute -n NAME -- COMMAND...").into());
+        }
+        [] => container.execute_command.clone(),
+        words => words.iter().map(|word| word.to_string()).collect(),
+    };
     let id = |long| {
         let id = call.given.value(long).map(|id| field::number(id, 0, u32::MAX - 1)).transpose();
         id.map_err(|error| error.kind(Kind::Usage).tried(format!("--{long}")))
     };
     container.uid = id("uid")?.unwrap_or(container.uid);
     container.gid = id("gid")?.unwrap_or(container.gid);
-    Ok(ended(launch::start(&container, &Options { init: true, ..options(&call) })?))
+    Ok(ended(launch::start(&container, &Options { init: true, ..options(&call)? })?))
 }

@@ -20,8 +20,14 @@ const MAX_INCLUDES: u32 = 16;
 
 /// Reads `path` for the container `name`, then applies `settings`, each a `KEY=VALUE` as `lxc-start -s` takes it.
 pub fn read(path: &str, name: &ContainerName, settings: &[String]) -> Result<Container> {
-    let origin = Origin::new(&"-s".into(), 0, 0);
-    read_with(path, name, settings.iter().map(|setting| (setting.as_str(), origin.clone())))
+    let option: Rc<str> = "-s".into();
+    let origin = Origin::new(&option, 0, 0);
+    let settings = settings.iter().map(|setting| (setting.as_str(), origin.clone()));
+    read_with(path, name, settings).map_err(|error| match &error.origin.file {
+        // What is wrong was written on the command line.
+        Some(file) if *file == option => error.kind(Kind::Usage),
+        _ => error,
+    })
 }
 
 /// The same for settings that stand in a file.
