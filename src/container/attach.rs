@@ -18,6 +18,7 @@ use nix::sched::CloneFlags;
 use nix::unistd::Pid;
 use std::fs::File;
 use std::os::fd::{AsFd, OwnedFd};
+use std::path::Path;
 
 /// A namespace of a container.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,7 +73,7 @@ pub struct Attach {
     pub uid: Option<u32>,
     /// Group id inside.
     pub gid: Option<u32>,
-    /// Working directory inside; `None` is `/`.
+    /// Working directory inside; `None` is the caller's where the container has one of that name, else `/`.
     pub cwd: Option<String>,
     /// `lxc-attach -a`.
     pub personality: Personality,
@@ -181,6 +182,7 @@ fn init_of(name: &ContainerName) -> Result<i32> {
 /// In the child: enters what is left to enter and executes. Returns on failure only.
 fn enter(attach: &Attach, found: &Found, slave: Option<OwnedFd>, parent: &OwnedFd) -> Error {
     let environment = environment(attach);
+    let here = std::env::current_dir().ok();
     let prepare = || -> Result<()> {
         process::new_session()?;
         for tasks in &found.tasks {
@@ -195,7 +197,11 @@ fn enter(attach: &Attach, found: &Found, slave: Option<OwnedFd>, parent: &OwnedF
         if attach.remount_proc && !has_mounts {
             remount(found)?;
         }
-        process::enter(attach.cwd.as_deref().unwrap_or("/"))?;
+        match (&attach.cwd, here.as_deref().and_then(Path::to_str)) {
+            (Some(dir), _) => process::enter(dir)?,
+            (None, Some(dir)) if process::enter(dir).is_ok() => {}
+            _ => process::enter("/")?,
+        }
         if let Some(slave) = slave {
             pty::make_controlling(slave.as_fd())?;
             process::become_stdio(slave.as_fd())?;
@@ -249,8 +255,6 @@ fn remount(found: &Found) -> Result<()> {
 fn environment(attach: &Attach) -> Vec<String> {
     let mut environment = Vec::new();
     if attach.clear_env {
-        let term = std::env::var("TERM").unwrap_or_else(|_| "linux".into());
-        environment.push(format!("TERM={term}"));
         environment.push(format!("PATH={}", init::path(&[])));
     } else {
         environment.extend(
