@@ -5,10 +5,39 @@ use crate::error::{Error, Result};
 use crate::plan::{Place, Planned, Step};
 use crate::profile::value::{ContainerName, Gateway4, Gateway6, IfName, Ipv4Net, Ipv6Net, Mac};
 use crate::sys::netlink::{Link, Netlink, NewMacvlan, NicConfig};
+use crate::sys::process;
+use nix::sched::CloneFlags;
+use std::fs::File;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::os::fd::AsFd;
 
 /// How many NICs a container has at most.
 const MAX_NICS: usize = 32;
+
+/// The addresses of the container whose pid 1 is process `init`, but for those every interface has.
+pub fn addresses(init: i32) -> Result<Vec<IpAddr>> {
+    let namespace = |pid: &str| {
+        let path = format!("/proc/{pid}/ns/net");
+        File::open(&path).map_err(|error| Error::io(format!("open {path}"), &error))
+    };
+    let enter = |file: &File| process::enter_namespace(file.as_fd(), CloneFlags::CLONE_NEWNET, "net");
+    let (theirs, ours) = (namespace(&init.to_string())?, namespace("self")?);
+    enter(&theirs)?;
+    // It belongs to the namespace it is opened in.
+    let inside = Netlink::open();
+    enter(&ours)?;
+    let mut addresses = Vec::new();
+    inside?.each_address(&mut |_, address, _| {
+        let own = match address {
+            IpAddr::V4(address) => address.is_loopback(),
+            IpAddr::V6(address) => address.is_loopback() || address.is_unicast_link_local(),
+        };
+        if !own {
+            addresses.push(address);
+        }
+    })?;
+    Ok(addresses)
+}
 
 /// The NICs of a running container.
 pub struct Nics {

@@ -1,11 +1,11 @@
-//! lxc-stop, lxc-kill, lxc-freeze, lxc-unfreeze, lxc-wait, lxc-info, lxc-cgroup.
+//! lxc-stop, lxc-kill, lxc-freeze, lxc-unfreeze, lxc-wait, lxc-cgroup.
 
 use super::{Applet, Call, flag, with};
-use crate::cli::control::{look, print_value, states};
-use crate::cli::output::{complain, note, print};
+use crate::cli::control::{print_value, states};
+use crate::cli::output::{complain, note};
 use crate::cli::{Exit, Run};
 use crate::container::client::{self, PROMPT};
-use crate::container::control::{Reply, Request, State};
+use crate::container::control::{Reply, Request};
 use crate::error::{Error, Kind, Result};
 use crate::profile::text::shown;
 use crate::profile::value::Signal;
@@ -61,22 +61,6 @@ pub const WAIT: Applet = Applet {
     run: wait,
 };
 
-pub const INFO: Applet = Applet {
-    name: "lxc-info",
-    usage: "-n NAME [OPTIONS]",
-    about: "Prints a container's state and the pid of its init.",
-    options: &[
-        flag('s', "state", "the state"),
-        flag('p', "pid", "the pid of its init"),
-        with('t', "state-is", "STATE", "print nothing; exit code 0 when that is the state, else 1"),
-        flag('i', "ips", "not supported yet"),
-        flag('S', "stats", "not supported yet"),
-        flag('H', "no-humanize", "numbers are always bare"),
-        with('c', "config", "KEY", "not supported yet"),
-    ],
-    run: info,
-};
-
 pub const CGROUP: Applet = Applet {
     name: "lxc-cgroup",
     usage: "-n NAME FILE [VALUE]",
@@ -123,6 +107,8 @@ fn stop(call: Call<'_>) -> Run {
     match ask(&call, &Request::Stop { timeout_ms, signal: 0 }, patience) {
         Ok(_) => Ok(0),
         Err(error) if error.kind == Kind::Timeout && has("nowait") => Ok(0),
+        // Asked for: it is not stopped, and that is no failure of the program's.
+        Err(error) if error.kind == Kind::Timeout && has("nokill") => Ok(1),
         // lxc-stop(1) gives this one a code of its own.
         Err(error) if error.kind == Kind::NotRunning => {
             complain(&error);
@@ -167,30 +153,6 @@ fn wait(call: Call<'_>) -> Run {
         Err(error) if error.kind == Kind::Timeout => Ok(1),
         Err(error) => Err(error.into()),
     }
-}
-
-fn info(call: Call<'_>) -> Run {
-    call.refuse(&["ips", "stats", "config"])?;
-    call.operands(0)?;
-    let wanted = call.given.value("state-is").map(|state| {
-        State::from_name(state).ok_or_else(|| Error::usage(format!("\"{}\" is no state", shown(state))))
-    });
-    let wanted = wanted.transpose()?;
-    let seen = look(&call.name)?;
-    if let Some(wanted) = wanted {
-        return Ok(u8::from(seen.state != wanted));
-    }
-    let (state, pid) = (call.given.has("state"), call.given.has("pid"));
-    // As 0.9.0 prints them, which has no pid for what does not run.
-    let mut text = String::new();
-    if state || !pid {
-        text.push_str(&format!("state:{:>10}\n", seen.state.name()));
-    }
-    if pid || !state {
-        text.push_str(&format!("pid:{:>10}\n", if seen.init > 0 { seen.init } else { -1 }));
-    }
-    print(format_args!("{text}"))?;
-    Ok(0)
 }
 
 fn cgroup(call: Call<'_>) -> Run {

@@ -2,6 +2,7 @@
 
 mod attach;
 mod control;
+mod info;
 mod start;
 
 use super::args::is_signal;
@@ -92,7 +93,7 @@ const APPLETS: [Applet; 10] = [
     control::FREEZE,
     control::UNFREEZE,
     control::WAIT,
-    control::INFO,
+    info::INFO,
     control::CGROUP,
 ];
 
