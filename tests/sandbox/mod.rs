@@ -2,6 +2,7 @@
 //! uplink. The machine's own interfaces, mounts and host name stay untouched; cgroups are made below */boardbox only.
 #![allow(dead_code)] // each test file uses what it needs
 
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -109,15 +110,15 @@ impl Sandbox {
 
     /// With 60 s to end in: nothing may hang.
     fn run(&self, command: &mut Command) -> Said {
-        let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-        let pid = child.id() as i32;
+        // A group of its own: what hangs is rarely the shell itself, but what it waits for.
+        let child = command.process_group(0).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let group = nix::unistd::Pid::from_raw(child.id() as i32);
         let (done, is_done) = std::sync::mpsc::channel::<()>();
         let watch = std::thread::spawn(move || {
             if is_done.recv_timeout(Duration::from_secs(60))
                 == Err(std::sync::mpsc::RecvTimeoutError::Timeout)
             {
-                nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), nix::sys::signal::Signal::SIGKILL)
-                    .unwrap();
+                nix::sys::signal::killpg(group, nix::sys::signal::Signal::SIGKILL).unwrap();
             }
         });
         let Output { status, stdout, stderr } = child.wait_with_output().unwrap();
@@ -204,7 +205,7 @@ fn remove_tagged(parent: &Path, tag: &str) {
     for entry in std::fs::read_dir(parent).into_iter().flatten().flatten() {
         if entry.file_name().to_str().is_some_and(|name| name.ends_with(tag)) {
             for _ in 0..100 {
-                if std::fs::remove_dir(entry.path()).is_ok() {
+                if remove_groups(&entry.path()).is_ok() {
                     break;
                 }
                 std::thread::sleep(Duration::from_millis(10));
@@ -212,4 +213,14 @@ fn remove_tagged(parent: &Path, tag: &str) {
         }
     }
     let _ = std::fs::remove_dir(parent);
+}
+
+/// A cgroup and those below it (LXC makes some): its files go with it.
+fn remove_groups(group: &Path) -> std::io::Result<()> {
+    for entry in std::fs::read_dir(group)?.flatten() {
+        if entry.file_type()?.is_dir() {
+            remove_groups(&entry.path())?;
+        }
+    }
+    std::fs::remove_dir(group)
 }
