@@ -73,8 +73,8 @@ pub const CASES: &[Case] = &[
     Case {
         what: "-o writes the log to a file, -q keeps it off standard error",
         config: "",
-        script: "lxc-start -F -n $N -o log -- /bin/nothing 2>err; [ -s log ] && echo logged; lxc-start -F -q -n $N -o log2 -- /bin/nothing 2>err; wc -c <err; [ -s log2 ] && echo logged",
-        lxc: Lxc::Prints("logged\n498\nlogged"),
-        ours: Ours::Differs { prints: "logged\n0\nlogged", because: "-q is quiet" },
+        script: "lxc-start -F -n $N -o log -- /bin/nothing 2>err; [ -s log ] && echo logged; lxc-start -F -q -n $N -o log2 -- /bin/nothing 2>err; [ -s err ] && echo heard; [ -s log2 ] && echo logged",
+        lxc: Lxc::Prints("logged\nheard\nlogged"),
+        ours: Ours::Differs { prints: "logged\nlogged", because: "-q is quiet" },
     },
 ];
