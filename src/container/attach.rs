@@ -11,9 +11,10 @@ use crate::profile::container::Personality;
 use crate::profile::value::ContainerName;
 use crate::sys::events::Events;
 use crate::sys::process::{self, Side};
-use crate::sys::pty;
+use crate::sys::pty::{self, Pty};
+use crate::sys::rootfs::{self, Root};
 use crate::sys::signal::{self, Signals};
-use crate::sys::{caps, cgroup, mount, rootfs, selfexec};
+use crate::sys::{caps, cgroup, dev, mount, selfexec};
 use nix::sched::CloneFlags;
 use nix::unistd::Pid;
 use std::fs::File;
@@ -82,6 +83,8 @@ pub struct Attach {
 /// What is found out before anything is entered.
 struct Found {
     namespaces: Vec<(Namespace, OwnedFd)>,
+    /// The root directory of its pid 1, where its mounts are joined.
+    root: Option<Root>,
     tasks: Vec<OwnedFd>,
     /// Capabilities to keep; `None` keeps all.
     keep: Option<u64>,
@@ -95,8 +98,7 @@ pub fn exec(attach: &Attach) -> Result<i32> {
     process::undumpable()?;
     let found = find(attach)?;
     let terminal = pty::is_terminal(std::io::stdin().as_fd());
-    let pty = if terminal { Some(pty::open_pty()?) } else { None };
-    let slave = pty.as_ref().map(|pty| pty::open_terminal(&pty.slave)).transpose()?;
+    let (pty, slave) = terminal.then(|| open_pty(&found)).transpose()?.unzip();
     let signals = Signals::listen()?;
     let (ours, theirs) = conversation::begin()?;
     for (namespace, fd) in found.namespaces.iter().filter(|(namespace, _)| *namespace == Namespace::Pid) {
@@ -113,7 +115,7 @@ pub fn exec(attach: &Attach) -> Result<i32> {
             std::process::exit(255)
         }
     };
-    drop((theirs, slave));
+    drop(theirs);
     match Message::hear(ours.as_fd())? {
         None => {}
         Some((Message::Failed(error), _)) => {
@@ -125,12 +127,23 @@ pub fn exec(attach: &Attach) -> Result<i32> {
     let console = match pty {
         Some(pty) => {
             let mut console = Console::new(pty, None)?;
+            drop(slave);
             console.attach()?;
             Some(console)
         }
         None => None,
     };
     wait(child, signals, console)
+}
+
+/// A pseudo terminal, of the container's devpts where it has one, and its slave.
+fn open_pty(found: &Found) -> Result<(Pty, OwnedFd)> {
+    if let Some(inside) = found.root.as_ref().and_then(pty::open_pty_inside) {
+        return Ok(inside);
+    }
+    let pty = pty::open_pty()?;
+    let slave = pty::open_terminal(&pty.slave)?;
+    Ok((pty, slave))
 }
 
 /// Everything by the container's pid 1, which is looked up twice: a pid may be another process's by now.
@@ -151,6 +164,10 @@ fn find(attach: &Attach) -> Result<Found> {
         })?;
         namespaces.push((namespace, file.into()));
     }
+    let root = match wanted.contains(&Namespace::Mount) {
+        true => Root::open(&format!("/proc/{init}/root")).ok(),
+        false => None,
+    };
     let mut tasks = Vec::new();
     if !attach.elevated {
         for (_, dir) in &Record::read(&attach.name).cgroups {
@@ -165,7 +182,7 @@ fn find(attach: &Attach) -> Result<Found> {
         return Err(client::not_running(&attach.name));
     }
     let keep = if attach.elevated { None } else { bounding };
-    Ok(Found { namespaces, tasks, keep, no_new_privs: no_new_privs && !attach.elevated })
+    Ok(Found { namespaces, root, tasks, keep, no_new_privs: no_new_privs && !attach.elevated })
 }
 
 fn init_of(name: &ContainerName) -> Result<i32> {
@@ -203,6 +220,9 @@ fn enter(attach: &Attach, found: &Found, slave: Option<OwnedFd>, parent: &OwnedF
             _ => process::enter("/")?,
         }
         if let Some(slave) = slave {
+            if let Some(uid) = attach.uid {
+                dev::give_to(slave.as_fd(), uid)?;
+            }
             pty::make_controlling(slave.as_fd())?;
             process::become_stdio(slave.as_fd())?;
         }
@@ -239,7 +259,7 @@ fn enter(attach: &Attach, found: &Found, slave: Option<OwnedFd>, parent: &OwnedF
 fn remount(found: &Found) -> Result<()> {
     process::unshare(CloneFlags::CLONE_NEWNS)?;
     mount::make_slave()?;
-    let root = rootfs::Root::open("/")?;
+    let root = Root::open("/")?;
     let joined = |wanted| found.namespaces.iter().any(|(namespace, _)| *namespace == wanted);
     for (fstype, path, needed) in
         [("proc", "proc", joined(Namespace::Pid)), ("sysfs", "sys", joined(Namespace::Network))]

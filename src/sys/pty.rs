@@ -1,11 +1,13 @@
 //! Pseudo terminals and terminal modes.
 
+use super::rootfs::{Links, Root};
 use crate::error::{Error, Result};
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, open};
 use nix::sys::stat::Mode;
+use nix::sys::statfs::fstatfs;
 use nix::sys::termios::{SetArg, Termios, cfmakeraw, tcgetattr, tcsetattr};
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
 /// The master of a pseudo terminal of the host's devpts.
 pub struct Pty {
@@ -17,12 +19,34 @@ pub struct Pty {
 
 /// Opens a new one.
 pub fn open_pty() -> Result<Pty> {
-    let failed = |errno| {
+    new("/dev/ptmx").map_err(|errno| {
         Error::sys("open a pseudo terminal", errno)
             .hint("/dev/ptmx and a devpts on /dev/pts have to be on the host")
-    };
+    })
+}
+
+/// Opens one of a container's own, whose name (`tty`, `ps`) its programs find; with the slave, whose path is this
+/// process's. `None` where the container has no devpts, or the kernel is older than 4.13.
+pub fn open_pty_inside(root: &Root) -> Option<(Pty, OwnedFd)> {
+    let ptmx = root.resolve("dev/pts/ptmx", Links::Refused).ok()?;
+    // What goes by this name may be anything; in a devpts it is the real one.
+    if fstatfs(&ptmx).ok()?.filesystem_type().0 as u32 != libc::DEVPTS_SUPER_MAGIC as u32 {
+        return None;
+    }
+    let mut pty = new(&format!("/proc/self/fd/{}", ptmx.as_raw_fd())).ok()?;
+    let flags = libc::O_RDWR | libc::O_NOCTTY | libc::O_CLOEXEC;
+    // SAFETY: TIOCGPTPEER takes open flags and returns a descriptor.
+    let slave = unsafe { libc::ioctl(pty.master.as_raw_fd(), libc::TIOCGPTPEER as _, flags) };
+    let slave = Errno::result(slave).ok()?;
+    // SAFETY: the kernel has just made this descriptor for us alone.
+    let slave = unsafe { OwnedFd::from_raw_fd(slave) };
+    pty.slave = format!("/proc/self/fd/{}", slave.as_raw_fd());
+    Some((pty, slave))
+}
+
+fn new(ptmx: &str) -> nix::Result<Pty> {
     let flags = OFlag::O_RDWR | OFlag::O_NOCTTY | OFlag::O_CLOEXEC | OFlag::O_NONBLOCK;
-    let master = open("/dev/ptmx", flags, Mode::empty()).map_err(failed)?;
+    let master = open(ptmx, flags, Mode::empty())?;
     let unlock: libc::c_int = 0;
     let mut number: libc::c_uint = 0;
     // SAFETY: TIOCSPTLCK reads an int, TIOCGPTN writes an unsigned int; both live here. The request's type is c_ulong
@@ -33,7 +57,7 @@ pub fn open_pty() -> Result<Pty> {
             failed => failed,
         }
     };
-    Errno::result(done).map_err(failed)?;
+    Errno::result(done)?;
     Ok(Pty { master, slave: format!("/dev/pts/{number}") })
 }
 

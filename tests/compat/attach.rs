@@ -132,4 +132,12 @@ A=1\nPATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\nX=Y\nZ=\
         lxc: Lxc::Prints("137"),
         ours: Ours::Same,
     },
+    Case {
+        what: "at a terminal, the command is at one of the container's own",
+        config: "lxc.pty.max = 16\nlxc.autodev = 1",
+        script: "lxc-start -d -n $N -- sleep 1000
+                 script -qec \"lxc-attach -n $N -u 1000 -- sh -c 'stat -c %u:%t \\$(tty)'\" /dev/null </dev/null | tr -d '\\r^@'",
+        lxc: Lxc::Prints("1000:88"),
+        ours: Ours::Same,
+    },
 ];
