@@ -274,6 +274,48 @@ fn a_stop_asks_first_and_kills_when_the_time_is_over() {
 }
 
 #[test]
+fn an_end_for_want_of_memory_is_told_from_others() {
+    let sandbox = Sandbox::new();
+    let name = &sandbox.name("oom");
+    let run = |script: &str| {
+        let words = [
+            "run",
+            "--rootfs",
+            "/var/lib/lxc/temp/rootfs",
+            "--name",
+            name,
+            "--memory",
+            "6M",
+            "--",
+            "/bin/sh",
+            "-c",
+        ];
+        sandbox.boardbox(&[&words[..], &[script]].concat())
+    };
+    let greedy = "awk 'BEGIN { s = \"x\"; while (1) s = s s }'";
+    let said = run(&format!("exec {greedy}"));
+    assert_eq!(said.code, 137, "{said:?}");
+    let want = format!(
+        "container \"{name}\": it ran out of memory: the kernel killed 1 process at its memory limit"
+    );
+    assert!(said.err.contains(&want), "{said:?}");
+    let said = run("kill -9 $$; exit 3");
+    assert!(said.code == 3 && !said.err.contains("memory"), "{said:?}");
+
+    let file = sandbox
+        .file("oom.conf", "lxc.rootfs = /var/lib/lxc/temp/rootfs\nlxc.cgroup.memory.limit_in_bytes = 6M\n");
+    let script = format!("{greedy}; sleep 1000");
+    let said =
+        sandbox.boardbox(&["lxc-start", "-n", name, "-f", &file, "-d", "--", "/bin/sh", "-c", &script]);
+    assert_eq!(said.code, 0, "{said:?}");
+    sandbox.until("out of memory in info", || {
+        sandbox.boardbox(&["info", name]).out.contains("out of memory, the kernel killed 1 of its processes")
+    });
+    assert_eq!(sandbox.boardbox(&["lxc-stop", "-k", "-n", name]).code, 0);
+    sandbox.assert_nothing_left(&[name]);
+}
+
+#[test]
 fn nics_are_born_inside_and_a_plain_run_takes_few_system_calls() {
     let sandbox = Sandbox::new();
     let name = &sandbox.name("foo1");

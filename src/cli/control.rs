@@ -6,6 +6,7 @@ use super::output::{note, print};
 use super::{Run, each};
 use crate::container::client::{self, PROMPT};
 use crate::container::control::{Reply, Request, State};
+use crate::container::memory;
 use crate::error::{Error, Kind, Result};
 use crate::profile::text::shown;
 use crate::profile::value::{ContainerName, Signal};
@@ -263,8 +264,24 @@ pub fn info(words: &Words) -> Run {
         print(format_args!(
             "name:     {name}\nstate:    {state}\npid:      {init}\ncommand:  {user}\nmonitor:  {monitor}\n"
         ))?;
+        let killed = out_of_memory(name);
+        if killed > 0 {
+            print(format_args!("memory:   out of memory, the kernel killed {killed} of its processes\n"))?;
+        }
     }
     Ok(0)
+}
+
+/// How many processes the kernel has killed at the container's memory limit; 0 where nobody counts.
+fn out_of_memory(name: &ContainerName) -> u64 {
+    let count = |file: &str| {
+        let answer = client::request(name, &Request::CgroupGet { file }, Some(PROMPT)).ok()?;
+        match answer.reply() {
+            Reply::Value { text } => memory::count(text),
+            _ => None,
+        }
+    };
+    count("memory.oom_control").or_else(|| count("memory.events")).unwrap_or(0)
 }
 
 /// A cgroup file's content as it is printed: ended by a newline.

@@ -170,7 +170,13 @@ impl<'a> Life<'a> {
             let _ = std::fs::remove_file(path);
         }
         self.claim.release();
-        ended.map(|ended| ended.farewell())
+        ended.map(|ended| {
+            // In the foreground this is the only place where anybody would look.
+            if !ended.note().is_empty() {
+                log::warn!("container \"{}\": {}", self.container.name, ended.note());
+            }
+            ended.farewell()
+        })
     }
 
     fn attempt(&mut self, launcher: &mut Option<OwnedFd>) -> Result<Ended> {

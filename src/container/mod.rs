@@ -9,6 +9,7 @@ pub mod conversation;
 pub mod freezer;
 pub mod init;
 pub mod launch;
+pub mod memory;
 pub mod monitor;
 pub mod network;
 pub mod own_init;

@@ -5,6 +5,7 @@
 use super::console::Console;
 use super::control::{Reply, Request, State};
 use super::freezer::{Freezer, Frozen};
+use super::memory;
 use super::state::Record;
 use crate::error::Result;
 use crate::plan::devices::Policy;
@@ -85,6 +86,11 @@ pub struct Ended {
 }
 
 impl Ended {
+    /// Why it ended, where that is not plain from the status; empty in most cases.
+    pub fn note(&self) -> &str {
+        &self.note
+    }
+
     /// Tells them, once all is cleaned up. Returns the wait(2) status.
     #[inline(never)]
     pub fn farewell(self) -> i32 {
@@ -146,6 +152,9 @@ impl<'a> Monitor<'a> {
             if child_changed && let Some(status) = process::wait(self.init, false)? {
                 if let Some(console) = &mut self.console {
                     console.drain();
+                }
+                if process::ending_signal(status) == Some(libc::SIGKILL) && self.note.is_empty() {
+                    self.say_if_out_of_memory();
                 }
                 return Ok(Ended { status, note: self.note, clients: self.clients });
             }
@@ -248,6 +257,20 @@ impl<'a> Monitor<'a> {
         // Cut where it does not fit: it is for reading.
         let _ =
             write!(self.note, "pid 1 of the container has no handler for {signal}, so it was killed at once");
+    }
+
+    /// An end by SIGKILL that nobody asked for: the kernel counts those it caused.
+    #[inline(never)]
+    fn say_if_out_of_memory(&mut self) {
+        let killed = memory::killed(&self.record.cgroups);
+        if killed > 0 {
+            self.note.clear();
+            let processes = if killed == 1 { "process" } else { "processes" };
+            let _ = write!(
+                self.note,
+                "it ran out of memory: the kernel killed {killed} {processes} at its memory limit"
+            );
+        }
     }
 
     /// Ends pid 1, and with it all others of its namespace; a frozen one has to be thawed for that.
