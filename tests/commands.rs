@@ -379,6 +379,7 @@ fn lxc_stop_waits_or_does_not_and_kills_or_does_not() {
     start(":");
     let said = stop(&["--nokill", "-t1"]);
     assert_eq!(said.code, 1, "{said:?}");
+    assert!(said.err.contains("no answer within"), "{said:?}");
     assert_eq!(stopped("0"), 1);
     says(&stop(&["-k"]), 0, "");
     assert_eq!(stopped("0"), 0);

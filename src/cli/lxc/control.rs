@@ -107,8 +107,11 @@ fn stop(call: Call<'_>) -> Run {
     match ask(&call, &Request::Stop { timeout_ms, signal: 0 }, patience) {
         Ok(_) => Ok(0),
         Err(error) if error.kind == Kind::Timeout && has("nowait") => Ok(0),
-        // Asked for: it is not stopped, and that is no failure of the program's.
-        Err(error) if error.kind == Kind::Timeout && has("nokill") => Ok(1),
+        // It runs on, as was asked for: no failure of the program's.
+        Err(error) if error.kind == Kind::Timeout && has("nokill") => {
+            complain(&error);
+            Err(Exit::Code(1))
+        }
         // lxc-stop(1) gives this one a code of its own.
         Err(error) if error.kind == Kind::NotRunning => {
             complain(&error);
