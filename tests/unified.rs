@@ -51,6 +51,8 @@ fn device_rules_hold_on_v2_and_change_while_it_runs() {
     let file = sandbox.file("dev2.conf", &settings(rules));
     let said = sandbox.boardbox(&["lxc-start", "-n", name, "-f", &file, "-d", "/bin/sleep", "1000"]);
     assert_eq!((said.code, said.err.as_str()), (0, ""));
+    let list = || sandbox.boardbox(&["lxc-cgroup", "-n", name, "devices.list"]).out;
+    assert_eq!(list(), "c 1:3 rw\n");
     let inside =
         |command: &str| sandbox.boardbox(&["lxc-attach", "-n", name, "--", "/bin/sh", "-c", command]);
     assert_eq!(inside("echo x >/dev/null && echo written").out, "written\n");
@@ -59,6 +61,7 @@ fn device_rules_hold_on_v2_and_change_while_it_runs() {
     let change = |file: &str, value: &str| sandbox.boardbox(&["lxc-cgroup", "-n", name, file, value]);
     assert_eq!(change("devices.allow", "c 1:5 r").code, 0);
     assert_eq!(inside(zero).out, "read\n");
+    assert_eq!(list(), "c 1:3 rw\nc 1:5 r\n");
     assert_eq!(change("devices.deny", "c 1:5 r").code, 0);
     assert!(inside(zero).err.contains("Operation not permitted"));
     let said = change("devices.allow", "x");

@@ -175,22 +175,22 @@ impl Monitor<'_> {
     /// v1's devices.allow and devices.deny on a v2 host: the rules so far, this one, and a new program in place of the old.
     fn change_devices(&mut self, dir: &str, rule: &CgroupRule) -> crate::error::Result<()> {
         let (verb, rule) = device_rule(rule)?;
-        let mut policy = match self.devices.take() {
-            Some(policy) => policy,
-            None => {
-                let mut rules = Vec::new();
-                for rule in self.container.cgroup.iter().filter(|rule| family(&rule.file) == "devices") {
-                    rules.push(device_rule(rule)?);
-                }
-                devices::evaluate(&rules)
-            }
-        };
+        let mut policy = self.policy()?;
         let before = policy.clone();
         let done = policy
             .change(&devices::Policy::default(), false, verb, &rule)
             .and_then(|()| apply::devices::set(dir, &policy));
         self.devices = Some(if done.is_ok() { policy } else { before });
         done
+    }
+
+    /// The device rules in force on v2, where the kernel cannot give them back.
+    fn policy(&self) -> crate::error::Result<devices::Policy> {
+        if let Some(policy) = &self.devices {
+            return Ok(policy.clone());
+        }
+        let rules = self.container.cgroup.iter().filter(|rule| family(&rule.file) == "devices");
+        Ok(devices::evaluate(&rules.map(device_rule).collect::<crate::error::Result<Vec<_>>>()?))
     }
 
     #[inline(never)]
@@ -208,6 +208,12 @@ impl Monitor<'_> {
         };
         if let Some(text) = stream::read_file(&path, &mut buffer) {
             return self.reply(client, Reply::Value { text });
+        }
+        if unified && file == "devices.list" {
+            return match self.policy() {
+                Ok(policy) => self.reply(client, Reply::Value { text: &policy.to_string() }),
+                Err(error) => self.done(client, Err(error)),
+            };
         }
         match read_translated(&dir, unified, file) {
             Some(text) => self.reply(client, Reply::Value { text: &text }),
