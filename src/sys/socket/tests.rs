@@ -7,11 +7,25 @@ fn cloexec(fd: &OwnedFd) -> bool {
     flags & libc::FD_CLOEXEC != 0
 }
 
-/// A path that is this test's alone.
-fn path(name: &str) -> String {
-    let dir = std::env::temp_dir().join(format!("boardbox-socket-{}", std::process::id()));
-    std::fs::create_dir_all(&dir).unwrap();
-    dir.join(name).into_os_string().into_string().unwrap()
+/// A directory that is one test's alone, gone with it.
+struct Scratch(std::path::PathBuf);
+
+impl Scratch {
+    fn new(name: &str) -> Self {
+        let dir = std::env::temp_dir().join(format!("boardbox-socket-{}-{name}", std::process::id()));
+        std::fs::create_dir_all(&dir).unwrap();
+        Self(dir)
+    }
+
+    fn path(&self) -> String {
+        self.0.join("socket").into_os_string().into_string().unwrap()
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
 }
 
 #[test]
@@ -88,7 +102,8 @@ fn one_descriptor_or_none() {
 
 #[test]
 fn clients_connect_and_are_known_and_a_dead_listener_is_replaced() {
-    let path = path("control");
+    let scratch = Scratch::new("control");
+    let path = scratch.path();
     let listener = listen(&path, 0o600).unwrap();
     assert!(cloexec(&listener));
     assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
@@ -118,7 +133,8 @@ fn clients_connect_and_are_known_and_a_dead_listener_is_replaced() {
 
 #[test]
 fn a_full_queue_refuses_instead_of_hanging() {
-    let path = path("full");
+    let scratch = Scratch::new("full");
+    let path = scratch.path();
     let _listener = listen(&path, 0o600).unwrap();
     let mut clients = Vec::new();
     let error = loop {
