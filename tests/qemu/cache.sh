@@ -6,7 +6,8 @@
 #   keep FILE...                     moves these into the cache and prints the directory
 #
 # A result appears by one rename: an interrupted build leaves nothing that looks complete. Older keys of a name are removed
-# when a new one is kept, so that the cache does not grow with every edit.
+# when a new one is kept, so that the cache does not grow with every edit; but not those used in the last three hours: another
+# checkout may be booting from them.
 here=$(cd "$(dirname "$0")" && pwd)
 top=$(cd "$here/../.." && pwd)
 . "$top/scripts/env"
@@ -24,7 +25,7 @@ key_of() {
 }
 
 cached() {
-    [ -d "$cache/$1-$2" ] && echo "$cache/$1-$2"
+    [ -d "$cache/$1-$2" ] && touch "$cache/$1-$2" && echo "$cache/$1-$2"
 }
 
 begin() {
@@ -44,9 +45,7 @@ begin() {
 keep() {
     mkdir "$work/keep"
     mv "$@" "$work/keep/"
-    for old in "$cache/$cache_name"-????????????????; do
-        [ ! -d "$old" ] || rm -rf "$old"
-    done
+    find "$cache" -maxdepth 1 -type d -name "$cache_name-????????????????" -mmin +180 -exec rm -rf {} +
     mv "$work/keep" "$cache/$cache_name-$cache_key"
     echo "$cache/$cache_name-$cache_key"
 }
