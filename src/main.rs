@@ -1,5 +1,5 @@
 //! The multi-call binary: everything is in the library.
 
-fn main() -> std::process::ExitCode {
-    boardbox::cli::main()
-}
+#![no_main]
+
+boardbox::entry!(boardbox::cli::main);

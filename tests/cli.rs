@@ -400,3 +400,13 @@ fn the_description_has_every_command_and_option_and_no_others() {
         }
     }
 }
+
+#[test]
+fn a_closed_standard_error_is_not_the_next_file_that_is_opened() {
+    let log = std::env::temp_dir().join(format!("boardbox-cli-log-{}", std::process::id()));
+    let script = "exec \"$0\" lxc-freeze -n boardbox-cli-nobody -o \"$1\" 2>&-";
+    Command::new("sh").args(["-c", script, BOARDBOX]).arg(&log).status().unwrap();
+    let text = std::fs::read_to_string(&log).unwrap();
+    std::fs::remove_file(&log).unwrap();
+    assert_eq!((text.lines().count(), text.starts_with("ERROR: ")), (1, true), "{text}");
+}

@@ -13,9 +13,9 @@ mod run;
 use crate::container::own_init;
 use crate::error::{Error, Kind, Result};
 use crate::profile::text::{nearest, shown};
+use crate::sys::entry;
 use args::{Common, Words};
 use output::print;
-use std::process::ExitCode;
 
 /// How a command ends early.
 enum Exit {
@@ -107,9 +107,9 @@ fn usage() -> String {
 }
 
 /// Runs the command line; the exit code is the process's.
-pub fn main() -> ExitCode {
+pub fn main() -> u8 {
     let mut words = Vec::new();
-    for (number, word) in std::env::args_os().enumerate() {
+    for (number, word) in entry::words().into_iter().enumerate() {
         match word.into_string() {
             Ok(word) => words.push(word),
             Err(word) => {
@@ -120,7 +120,7 @@ pub fn main() -> ExitCode {
         }
     }
     if words.first().is_some_and(|name| name == own_init::NAME) {
-        return ExitCode::from(own_init::main(words.get(1..).unwrap_or_default()));
+        return own_init::main(words.get(1..).unwrap_or_default());
     }
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     let (name, rest) = words.split_first().map_or(("boardbox", [].as_slice()), |(name, rest)| (*name, rest));
@@ -147,8 +147,8 @@ fn each<T>(things: impl Iterator<Item = T>, mut act: impl FnMut(T) -> Result<()>
     Ok(code)
 }
 
-fn finish(run: Run) -> ExitCode {
-    let code = match run {
+fn finish(run: Run) -> u8 {
+    match run {
         Ok(code) | Err(Exit::Code(code)) => code,
         Err(Exit::Failed(error)) => {
             output::complain(&error);
@@ -158,8 +158,7 @@ fn finish(run: Run) -> ExitCode {
             output::complain(&error);
             255
         }
-    };
-    ExitCode::from(code)
+    }
 }
 
 fn boardbox(words: &[&str]) -> Run {

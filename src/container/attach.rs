@@ -112,7 +112,7 @@ pub fn exec(attach: &Attach) -> Result<i32> {
             drop(ours);
             let error = enter(attach, &found, slave, &theirs);
             conversation::fail(&theirs, error);
-            std::process::exit(255)
+            process::exit(255)
         }
     };
     drop(theirs);

@@ -45,7 +45,7 @@ pub fn run(first: First<'_>) -> ! {
         Ok(()) => finish(&first),
     };
     conversation::fail(&first.monitor, error);
-    std::process::exit(255)
+    process::exit(255)
 }
 
 /// Everything that the kernel lets a process do in namespaces of its own.
@@ -74,7 +74,7 @@ fn set_up(first: &First<'_>) -> Result<()> {
     match Message::hear(first.monitor.as_fd())? {
         Some((Message::Go, _)) => {}
         // The monitor gave up, or is gone: nobody to tell.
-        _ => std::process::exit(255),
+        _ => process::exit(255),
     }
     if let Some(console) = console {
         if first.container.uid != 0 {
@@ -124,7 +124,7 @@ fn finish(first: &First<'_>) -> Error {
         process::die_with_parent()?;
         // It has said all it has to say: what can be read now is its end, which came before the line above.
         match poll::readable(first.monitor.as_fd(), Some(Duration::ZERO))? {
-            true => std::process::exit(255),
+            true => process::exit(255),
             false => Ok(()),
         }
     };

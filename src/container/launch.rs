@@ -69,7 +69,7 @@ pub fn start(container: &Container, options: &Options) -> Result<Outcome> {
                 (Err(error), None) => log::error!("{error}"),
                 _ => {}
             }
-            std::process::exit(0)
+            process::exit(0)
         }
     }
 }

@@ -37,7 +37,7 @@ fn start(monitor: &OwnedFd, command: &[String]) -> Result<(Signals, Pid)> {
         Side::Child => {
             let error = execute(monitor, command);
             conversation::fail(monitor, error);
-            std::process::exit(255)
+            process::exit(255)
         }
     }
 }

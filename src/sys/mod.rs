@@ -6,6 +6,7 @@ pub mod bpf;
 pub mod caps;
 pub mod cgroup;
 pub mod dev;
+pub mod entry;
 pub mod events;
 pub mod file;
 pub mod hierarchy;

@@ -106,7 +106,7 @@ pub fn run_from_memory() -> Result<()> {
         return Ok(());
     }
     let arguments: Vec<String> =
-        std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect();
+        super::entry::words().iter().map(|word| word.to_string_lossy().into_owned()).collect();
     let environment: Vec<String> = std::env::vars_os()
         .map(|(name, value)| format!("{}={}", name.to_string_lossy(), value.to_string_lossy()))
         .collect();

@@ -326,7 +326,7 @@ impl Netlink {
                 if let Some(bytes) = batch.bytes() {
                     let _ = nix::sys::socket::send(self.fd.as_raw_fd(), bytes, MsgFlags::empty());
                 }
-                std::process::exit(0)
+                process::exit(0)
             }
             Ok(Side::Parent(_)) => {
                 let mut patience = Patience::new(LINGER);
