@@ -4,9 +4,9 @@ use std::process::{Command, Output, Stdio};
 
 const BOARDBOX: &str = env!("CARGO_BIN_EXE_boardbox");
 
-const COMMANDS: [&str; 15] = [
+const COMMANDS: [&str; 16] = [
     "up", "down", "plan", "status", "start", "run", "exec", "stop", "kill", "freeze", "unfreeze", "wait",
-    "info", "cgroup", "ps",
+    "info", "cgroup", "ps", "probe",
 ];
 
 const APPLETS: [&str; 10] = [

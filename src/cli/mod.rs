@@ -8,6 +8,7 @@ mod getopt;
 mod json;
 mod lxc;
 mod output;
+mod probe;
 mod run;
 
 use crate::container::own_init;
@@ -74,11 +75,12 @@ impl Command {
     }
 }
 
-const COMMANDS: [Command; 15] = [
+const COMMANDS: [Command; 16] = [
     Command::new("up", "bring the board up: hierarchies, bridges, containers", board::up),
     Command::new("down", "stop the board's containers and take back what up made", board::down),
     Command::new("plan", "print the steps that up and start would take", board::plan),
     Command::new("status", "how the board stands to its profile", board::status),
+    Command::new("probe", "find out whether the switch next to a link reflects frames", probe::probe),
     Command::new("start", "start containers from a profile or an LXC file", container::start),
     Command::new("run", "run a command in a container of its own", run::run).inside(0),
     Command::new("exec", "run a command in a running container", container::exec).inside(1),

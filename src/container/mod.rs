@@ -13,6 +13,7 @@ pub mod memory;
 pub mod monitor;
 pub mod network;
 pub mod own_init;
+pub mod probe;
 pub mod state;
 
 /// Where every container's directory is: `lock`, `control` and `record` in `/run/boardbox/NAME`.

@@ -16,6 +16,7 @@ pub mod memory;
 pub mod mount;
 pub mod mountinfo;
 pub mod netlink;
+pub mod packet;
 pub mod poll;
 pub mod process;
 pub mod procfs;

@@ -37,6 +37,8 @@ pub struct Link {
     pub lower: Option<u32>,
     /// Set up.
     pub up: bool,
+    /// It works, as far as its driver can tell: up, and with a carrier.
+    pub carrier: bool,
     /// `bridge`, `macvlan`, `veth` …; empty for hardware and the loopback.
     pub kind: String,
     /// A macvlan's mode (`enum macvlan_mode`).
@@ -122,6 +124,7 @@ impl Link {
         let mut link = Link {
             index: number_at(message.body, 4)?,
             up: flags & libc::IFF_UP as u32 != 0,
+            carrier: flags & libc::IFF_RUNNING as u32 != 0,
             ..Link::default()
         };
         for (kind, value) in Attributes::after(message.body, FIXED) {
