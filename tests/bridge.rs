@@ -173,3 +173,17 @@ fn an_address_of_br0s_own_does_not_cut_them_off() {
         board_and_container_reach_each_other(&Bridge { hwaddr, ..br0(&["uplink"]) });
     });
 }
+
+#[test]
+fn a_port_with_hairpin_on_is_refused() {
+    in_own(|| {
+        uplink();
+        up(&br0(&["uplink"]), &mut Vec::new());
+        let refused = || bridges::steps(&[br0(&["uplink"])], &host::read(true).unwrap()).err();
+        sh("ip link set uplink type bridge_slave hairpin on");
+        let error = refused().expect("hairpin is seen").to_string();
+        assert!(error.contains("port \"uplink\": has hairpin on"), "{error}");
+        sh("ip link set uplink type bridge_slave hairpin off");
+        assert!(refused().is_none());
+    });
+}

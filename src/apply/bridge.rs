@@ -20,6 +20,7 @@ pub fn links() -> Result<Vec<HostLink>> {
             index: link.index,
             mac: link.mac.map(Mac),
             master: link.master,
+            hairpin: link.hairpin,
             kind: link.kind,
             up: link.up,
             mtu: link.mtu,

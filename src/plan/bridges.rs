@@ -87,6 +87,13 @@ fn port(
         return Err(Error::host("is a bridge itself, which no bridge takes"));
     }
     if is_port(link, existing) {
+        if link.hairpin {
+            return Err(Error::host(
+                "has hairpin on, which belongs on the switch's port: here VEPA interfaces on the bridge lose every \
+                 frame, and with a switch that reflects the frames circle",
+            )
+            .hint(format!("bridge link set dev {port} hairpin off")));
+        }
         if !link.up {
             push(Step::LinkUp { link: port.clone() });
         }
@@ -308,6 +315,10 @@ mod tests {
             "bridge \"br0\": there is an interface of that name, and it is no bridge (dummy) \
              (rename the interface or the bridge)"
         );
+        let hairpin = HostLink { hairpin: true, ..link(2, "eth0", "", Some(5)) };
+        let words = plan(&wanted, &host(&[hairpin, link(5, "br0", "bridge", None)]));
+        assert!(words.starts_with("bridge \"br0\": port \"eth0\": has hairpin on, "), "{words}");
+        assert!(words.ends_with(" (bridge link set dev eth0 hairpin off)"), "{words}");
         eth0.addresses = vec![("fe80::1".parse().unwrap(), 64), ("10.0.0.1".parse().unwrap(), 8)];
         assert_eq!(
             plan(&wanted, &host(&[eth0.clone()])),

@@ -86,6 +86,8 @@ pub struct HostLink {
     pub mac: Option<Mac>,
     /// The index of the bridge it is a port of.
     pub master: Option<u32>,
+    /// A bridge's port that sends frames back out of itself.
+    pub hairpin: bool,
     /// `bridge`, `macvlan`, …; empty for hardware.
     pub kind: String,
     /// Set up (administratively).

@@ -13,6 +13,8 @@ use std::os::fd::AsRawFd;
 const FIXED: usize = 16;
 /// `IFLA_MACVLAN_MODE` of linux/if_link.h.
 const MACVLAN_MODE: u16 = 1;
+/// `IFLA_BRPORT_MODE` of linux/if_link.h: hairpin.
+const BRIDGE_PORT_MODE: u16 = 4;
 /// `RTEXT_FILTER_SKIP_STATS` of linux/rtnetlink.h (4.4+): no statistics, please.
 const SKIP_STATISTICS: u32 = 1 << 3;
 /// The longest name the kernel takes.
@@ -41,6 +43,8 @@ pub struct Link {
     pub carrier: bool,
     /// `bridge`, `macvlan`, `veth` …; empty for hardware and the loopback.
     pub kind: String,
+    /// A bridge's port that sends frames back out of itself; kernels before 4.1 do not tell.
+    pub hairpin: bool,
     /// A macvlan's mode (`enum macvlan_mode`).
     pub macvlan_mode: Option<u32>,
 }
@@ -143,9 +147,16 @@ impl Link {
     }
 
     fn read_info(&mut self, info: &[u8]) {
+        let mut master_kind = "";
         for (kind, value) in Attributes(info) {
             match kind {
                 libc::IFLA_INFO_KIND => self.kind = text_of(value).into(),
+                libc::IFLA_INFO_SLAVE_KIND => master_kind = text_of(value),
+                libc::IFLA_INFO_SLAVE_DATA if master_kind == "bridge" => {
+                    self.hairpin = Attributes(value).any(|(kind, mode)| {
+                        kind == BRIDGE_PORT_MODE && mode.first().is_some_and(|&on| on != 0)
+                    });
+                }
                 libc::IFLA_INFO_DATA if self.kind == "macvlan" => {
                     self.macvlan_mode = Attributes(value)
                         .find(|(kind, _)| *kind == MACVLAN_MODE)
