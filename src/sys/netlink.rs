@@ -245,7 +245,8 @@ impl AsFd for Netlink {
     }
 }
 
-/// A time limit for what passes by itself, with pauses that grow: at once for what is over in a millisecond.
+/// A time limit for what passes by itself, with pauses that grow: a link that is being deleted is mostly out of sight before
+/// a millisecond is over, and in tens of them where the kernel waits for a grace period.
 struct Patience {
     end: Instant,
     pause: Duration,
@@ -253,7 +254,7 @@ struct Patience {
 
 impl Patience {
     fn new(limit: Duration) -> Self {
-        Self { end: Instant::now() + limit, pause: Duration::from_millis(1) }
+        Self { end: Instant::now() + limit, pause: Duration::from_micros(100) }
     }
 
     /// Pauses; false when the limit has passed.
