@@ -16,6 +16,7 @@ fn br0(ports: &[&str]) -> Bridge {
         mtu: None,
         ipv4: vec!["192.168.0.1/24".parse().unwrap()],
         ipv6: Vec::new(),
+        wait: 0,
         origin: Origin::default(),
     }
 }

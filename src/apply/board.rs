@@ -7,8 +7,9 @@ use crate::plan::host::Controller;
 use crate::plan::{self, Host, Planned, Step};
 use crate::profile::Board;
 use crate::sys::lock::Lock;
+use crate::sys::netlink::LinkWatch;
 use nix::errno::Errno;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Holds the path of the profile the board is up with, and its ports. No container can have this name.
 const PROFILE: &str = "/run/boardbox/.profile";
@@ -39,7 +40,7 @@ fn prepared() -> Result<Lock> {
 }
 
 fn up_locked(board: &Board, progress: &mut dyn FnMut(usize, usize, &Step)) -> Result<Vec<Planned>> {
-    let host = settled(!board.bridges.is_empty())?;
+    let host = with_ports(board, settled(!board.bridges.is_empty())?)?;
     let steps = plan::board::up(board, &host)?;
     let mut record = Record::load()?;
     let before = record.len();
@@ -66,6 +67,29 @@ fn settled(links: bool) -> Result<Host> {
         std::thread::sleep(Duration::from_millis(10));
     }
     host::read(links)
+}
+
+/// The host, once the bridges' ports are there or their time is over: drivers come late at boot. Who misses one then is the
+/// planner.
+fn with_ports(board: &Board, mut host: Host) -> Result<Host> {
+    let start = Instant::now();
+    let mut watch: Option<LinkWatch> = None;
+    loop {
+        let late = board.bridges.iter().find_map(|bridge| {
+            let left = Duration::from_millis(bridge.wait.into()).checked_sub(start.elapsed());
+            let port = bridge.ports.iter().find(|port| host.link(port.as_str()).is_none());
+            Some((bridge, port?, left.filter(|left| !left.is_zero())?))
+        });
+        match (late, &watch) {
+            (None, _) => return Ok(host),
+            (Some((_, _, left)), Some(watch)) => watch.wait(left)?,
+            (Some((bridge, port, _)), None) => {
+                log::warn!("waiting {} ms at most for port {port} of bridge {}", bridge.wait, bridge.name);
+                watch = Some(LinkWatch::open()?);
+            }
+        }
+        host.links = super::bridge::links()?;
+    }
 }
 
 fn together_unseen(controller: &Controller, host: &Host) -> bool {

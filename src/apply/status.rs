@@ -159,6 +159,7 @@ mod tests {
             mtu: None,
             ipv4: Vec::new(),
             ipv6: Vec::new(),
+            wait: 0,
             origin: Default::default(),
         };
         board.bridges = vec![bridge("br0"), bridge("br1")];

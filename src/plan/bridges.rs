@@ -75,7 +75,7 @@ fn port(
     host: &Host,
     push: &mut dyn FnMut(Step),
 ) -> Result<()> {
-    let link = host.link(port.as_str()).ok_or_else(|| missing(host))?;
+    let link = host.link(port.as_str()).ok_or_else(|| missing(bridge, host))?;
     if before.contains(port) {
         return Err(Error::config("is declared twice"));
     }
@@ -149,10 +149,14 @@ fn pin(bridge: &Bridge, existing: Option<&HostLink>, host: &Host, push: &mut dyn
     push(Step::PinBridgeAddress { bridge: bridge.name.clone(), port: port.cloned(), mac });
 }
 
-fn missing(host: &Host) -> Error {
+fn missing(bridge: &Bridge, host: &Host) -> Error {
     let there = host.links.iter().filter(|link| link.kind.is_empty() && link.name != "lo");
     let names = there.map(|link| link.name.as_str()).collect::<Vec<_>>().join(", ");
-    Error::host("no such interface").hint(match names.is_empty() {
+    let cause = match bridge.wait {
+        0 => "no such interface".into(),
+        wait => format!("no such interface, which up waits {wait} ms for"),
+    };
+    Error::host(cause).hint(match names.is_empty() {
         true => "this host has no network hardware: is its driver loaded?".to_owned(),
         false => format!("this host has {names}; --port PORT=INTERFACE takes another"),
     })
@@ -171,6 +175,7 @@ mod tests {
             mtu: None,
             ipv4: Vec::new(),
             ipv6: Vec::new(),
+            wait: 0,
             origin: Origin::default(),
         }
     }

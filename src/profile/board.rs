@@ -74,6 +74,9 @@ impl Default for CgroupSetup {
     }
 }
 
+/// How long `up` waits for a bridge's port by default, in milliseconds: drivers and USB hubs take their time at boot.
+pub const PORT_WAIT: u32 = 5000;
+
 /// `[[bridge]]`: made by `up` with its ports where it does not exist.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Bridge {
@@ -90,6 +93,8 @@ pub struct Bridge {
     pub ipv4: Vec<Ipv4Net>,
     /// `ipv6`.
     pub ipv6: Vec<Ipv6Net>,
+    /// `wait`: how long `up` waits for a port that is not there yet, in milliseconds.
+    pub wait: u32,
     /// Where the section starts.
     pub origin: Origin,
 }

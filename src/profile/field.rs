@@ -45,6 +45,22 @@ pub fn number(text: &str, least: u32, most: u32) -> Result<u32> {
     }
 }
 
+/// `500ms`, `2s`, `1m` in milliseconds, a day at most.
+pub fn duration(text: &str) -> Result<u32> {
+    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let unit = match text.get(digits.len()..) {
+        Some("ms") => 1,
+        Some("s") => 1000,
+        Some("m") => 60_000,
+        _ => 0,
+    };
+    match digits.parse::<u32>().ok().and_then(|number| number.checked_mul(unit)) {
+        Some(time) if unit != 0 && !digits.starts_with('+') && time <= 86_400_000 => Ok(time),
+        _ => Err(Error::config(format!("\"{}\" is not a time", shown(text)))
+            .hint("a whole number and its unit, as in 500ms, 2s or 1m; a day at most")),
+    }
+}
+
 /// `0` or `1`.
 pub fn flag(text: &str) -> Result<bool> {
     match text {
@@ -176,6 +192,14 @@ mod tests {
         );
         for bad in ["", "  ", "a 'b", "a \\"] {
             assert!(words(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_time_has_a_unit() {
+        assert_eq!(["0s", "500ms", "2s", "1m"].map(|text| duration(text).unwrap()), [0, 500, 2000, 60_000]);
+        for bad in ["", "5", "s", "+5s", "-1s", "1.5s", "5 s", "5h", "5sm", "99999m", "4294967297ms"] {
+            assert!(duration(bad).unwrap_err().to_string().contains("is not a time"), "{bad}");
         }
     }
 

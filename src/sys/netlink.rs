@@ -10,10 +10,12 @@ mod ethtool;
 mod link;
 mod message;
 mod nic;
+mod watch;
 
 pub use ethtool::permanent_mac;
 pub use link::{Link, NewMacvlan};
 pub use nic::NicConfig;
+pub use watch::LinkWatch;
 
 use super::poll::readable;
 use crate::error::{Error, Kind, Result};

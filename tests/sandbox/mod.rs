@@ -95,6 +95,11 @@ impl Sandbox {
         self.run(self.command("sh").args(["-c", script]))
     }
 
+    /// Starts a script inside and lets it run.
+    pub fn spawn(&self, script: &str) -> Child {
+        self.command("sh").args(["-c", script]).spawn().unwrap()
+    }
+
     /// Runs boardbox inside, by the name of an applet or as itself: `["lxc-start", "-n", …]`, `["boardbox", "up"]`.
     pub fn boardbox(&self, words: &[&str]) -> Said {
         self.run(&mut self.boardbox_command(words))

@@ -3,7 +3,7 @@
 use super::tree::{Node, Table, Text};
 use super::{Profile, containers, network};
 use crate::error::{Error, Result};
-use crate::profile::board::{Board, Bridge, CgroupSetup, Layout};
+use crate::profile::board::{Board, Bridge, CgroupSetup, Layout, PORT_WAIT};
 use crate::profile::container::CgroupRule;
 use crate::profile::field;
 use crate::profile::text::shown;
@@ -149,7 +149,8 @@ pub fn once(table: &Table, key: &str, text: &Text, taken: bool) {
 }
 
 fn bridge(profile: &Profile, section: Node, before: &[Bridge]) -> Result<Bridge> {
-    let mut table = Table::open(profile, section, "", &["name", "ports", "hwaddr", "mtu", "ipv4", "ipv6"]);
+    let mut table =
+        Table::open(profile, section, "", &["name", "ports", "hwaddr", "mtu", "ipv4", "ipv6", "wait"]);
     profile.verdict()?;
     let text = table.word("name");
     let text = table.need("name", text)?;
@@ -173,6 +174,7 @@ fn bridge(profile: &Profile, section: Node, before: &[Bridge]) -> Result<Bridge>
         mtu: table.small("mtu", 68, 65535),
         ipv4: table.each("ipv4", network::ipv4),
         ipv6: table.each("ipv6", str::parse),
+        wait: table.read("wait", field::duration).unwrap_or(PORT_WAIT),
         origin: profile.origin(table.span.clone()),
         name,
     };
