@@ -4,38 +4,53 @@ use super::undo::{Journal, Undo};
 use crate::error::{Error, Kind, Result};
 use crate::sys::{cgroup, procfs};
 use nix::errno::Errno;
+use std::time::Duration;
 
 /// How often a directory that another container's end removed under our hands is made again.
 const ATTEMPTS: u32 = 100;
+
+/// How often a new default for devices is tried while the kernel sees cgroups below that are gone, every 10 ms.
+const DYING: u32 = 200;
 
 /// Makes `root`/`path`, every directory of it, and fills cpuset's cpus and mems in.
 pub fn make(controllers: &[String], root: &str, path: &str, journal: &mut dyn Journal) -> Result<()> {
     journal.note(Undo::RemoveCgroup { dir: format!("{root}/{path}") })?;
     let cpuset = controllers.iter().any(|name| name == "cpuset");
-    let mut attempts = ATTEMPTS;
-    loop {
-        match make_once(root, path, cpuset) {
-            Err(error) if attempts > 0 && removed_meanwhile(&error, cpuset) => attempts -= 1,
-            Err(error) if error.kind == Kind::Taken => {
+    making(cpuset, journal, &mut || make_once(root, path, cpuset))
+}
+
+/// Makes a cgroup, once more where another one's end came in between: the last container to end takes the boardbox directory
+/// along, also while this one is on its way into it. EACCES is a cpuset in one that yet another start has just made anew and
+/// not filled so far.
+pub fn making(cpuset: bool, journal: &mut dyn Journal, once: &mut dyn FnMut() -> Result<()>) -> Result<()> {
+    for left in (0..=ATTEMPTS).rev() {
+        let Err(error) = once() else { return Ok(()) };
+        match Errno::from_raw(error.errno) {
+            _ if error.kind == Kind::Taken => {
                 // Not ours to remove.
                 journal.forget();
                 return Err(error);
             }
-            Err(error) if error.is(Errno::EROFS) => {
-                return Err(error.hint("the hierarchy is mounted read-only"));
-            }
-            Err(error) if error.is(Errno::EACCES) || error.is(Errno::EPERM) => {
-                return Err(error.hint("this needs root"));
-            }
-            other => return other,
+            Errno::ENOENT | Errno::ENODEV if left > 0 => {}
+            Errno::EACCES if left > 0 && cpuset => {}
+            Errno::EROFS => return Err(error.hint("the hierarchy is mounted read-only")),
+            Errno::EACCES | Errno::EPERM => return Err(error.hint("this needs root")),
+            _ => return Err(error),
         }
     }
+    Ok(())
 }
 
-/// The last container to end takes the boardbox directory along, also while this one is on its way into it; EACCES is a
-/// cpuset in one that yet another start has just made anew and not filled so far.
-fn removed_meanwhile(error: &Error, cpuset: bool) -> bool {
-    error.is(Errno::ENOENT) || error.is(Errno::ENODEV) || (cpuset && error.is(Errno::EACCES))
+/// Makes one directory on the way; false when it was there. The container's own may not be in use.
+pub fn enter(dir: &str, own: bool) -> Result<bool> {
+    let made = cgroup::make(dir)?;
+    // An empty one is what a killed run left behind; it serves again.
+    if !made && own && cgroup::has_tasks(dir)? {
+        return Err(Error::new(Kind::Taken, "processes are in it already")
+            .tried(format!("make cgroup {dir}"))
+            .hint("a container of this name runs, or a process of one was left behind"));
+    }
+    Ok(made)
 }
 
 fn make_once(root: &str, path: &str, cpuset: bool) -> Result<()> {
@@ -44,13 +59,7 @@ fn make_once(root: &str, path: &str, cpuset: bool) -> Result<()> {
     let mut names = path.split('/').peekable();
     while let Some(name) = names.next() {
         let dir = format!("{parent}/{name}");
-        let made = cgroup::make(&dir)?;
-        // An empty one is what a killed run left behind; it serves again.
-        if !made && names.peek().is_none() && cgroup::has_tasks(&dir)? {
-            return Err(Error::new(Kind::Taken, "processes are in it already")
-                .tried(format!("make cgroup {dir}"))
-                .hint("a container of this name runs, or a process of one was left behind"));
-        }
+        let made = enter(&dir, names.peek().is_none())?;
         if cpuset {
             fill.descend(&parent, &dir, made)?;
         }
@@ -112,10 +121,21 @@ impl Fill {
 
 /// Writes one setting.
 pub fn write(dir: &str, file: &str, value: &str) -> Result<()> {
-    cgroup::write(dir, file, value).map_err(|error| {
-        let hint = hint(dir, file, value, &error);
-        error.hint(hint)
-    })
+    let mut left = DYING;
+    loop {
+        let Err(error) = cgroup::write(dir, file, value) else { return Ok(()) };
+        // A cgroup below that has been removed counts for some milliseconds more.
+        let dying = error.is(Errno::EINVAL)
+            && matches!(file, "devices.deny" | "devices.allow")
+            && value.trim_start().starts_with('a')
+            && cgroup::child(dir).is_none();
+        if !dying || left == 0 {
+            let hint = hint(dir, file, value, &error);
+            return Err(error.hint(hint));
+        }
+        left -= 1;
+        std::thread::sleep(Duration::from_millis(10));
+    }
 }
 
 fn hint(dir: &str, file: &str, value: &str, error: &Error) -> String {
@@ -145,6 +165,9 @@ fn hint(dir: &str, file: &str, value: &str, error: &Error) -> String {
                 }
                 (None, _) => format!("a list like 0-1,3 of {which}"),
             }
+        }
+        Errno::EINVAL if controller == "devices" && value.trim_start().starts_with('a') => {
+            "the default can only be changed while there are no cgroups below".into()
         }
         Errno::EINVAL if controller == "devices" => {
             "\"a\", or type, major:minor and access, as in \"c 1:3 rwm\"".into()

@@ -35,6 +35,11 @@ pub enum Undo {
         /// Its path.
         dir: String,
     },
+    /// The same in the unified hierarchy; what was passed down for the containers is given back with the last one.
+    RemoveUnified {
+        /// Its path.
+        dir: String,
+    },
     /// A network interface was made.
     DeleteLink {
         /// Its name.
@@ -120,7 +125,7 @@ impl Undo {
         match self {
             Undo::RemoveDir { path } => Some(path),
             Undo::Unmount { target } | Undo::UnmountHierarchy { target } => Some(target),
-            Undo::RemoveCgroup { dir } => Some(dir),
+            Undo::RemoveCgroup { dir } | Undo::RemoveUnified { dir } => Some(dir),
             _ => None,
         }
     }
@@ -142,6 +147,7 @@ impl Undo {
             }
             Undo::UnmountHierarchy { target } => unmount_hierarchy(target),
             Undo::RemoveCgroup { dir } => remove_cgroup(dir),
+            Undo::RemoveUnified { dir } => super::unified::remove(dir, PATIENCE),
             _ => super::bridge::undo(self),
         }
     }
@@ -176,6 +182,7 @@ impl fmt::Display for Undo {
             Undo::Unmount { target } => write!(f, "unmount {}", Line(target)),
             Undo::UnmountHierarchy { target } => write!(f, "unmount-hierarchy {}", Line(target)),
             Undo::RemoveCgroup { dir } => write!(f, "remove-cgroup {}", Line(dir)),
+            Undo::RemoveUnified { dir } => write!(f, "remove-unified {}", Line(dir)),
             Undo::DeleteLink { name } => write!(f, "delete-link {name}"),
             Undo::ReleasePort { port } => write!(f, "release-port {port}"),
             Undo::RemoveAddress { link, address, prefix } => {
@@ -217,6 +224,7 @@ impl FromStr for Undo {
                 "unmount" => Undo::Unmount { target: path() },
                 "unmount-hierarchy" => Undo::UnmountHierarchy { target: path() },
                 "remove-cgroup" => Undo::RemoveCgroup { dir: path() },
+                "remove-unified" => Undo::RemoveUnified { dir: path() },
                 "delete-link" => Undo::DeleteLink { name: rest.parse().ok()? },
                 "release-port" => Undo::ReleasePort { port: rest.parse().ok()? },
                 "link-down" => Undo::LinkDown { link: rest.parse().ok()? },
@@ -252,6 +260,7 @@ mod tests {
             Undo::Unmount { target: "/run/boardbox".into() },
             Undo::UnmountHierarchy { target: "/sys/fs/cgroup/cpu,cpuacct".into() },
             Undo::RemoveCgroup { dir: "/sys/fs/cgroup/cpu/boardbox/foo".into() },
+            Undo::RemoveUnified { dir: "/sys/fs/cgroup/boardbox/foo".into() },
             Undo::DeleteLink { name: "br0".parse().unwrap() },
             Undo::ReleasePort { port: "eth0".parse().unwrap() },
             Undo::RemoveAddress {

@@ -375,8 +375,11 @@ fn clean_up_after(stale: &Record) {
         "a monitor (process {}) was killed and left its record in {RUN_DIR}: cleaning up",
         stale.monitor
     );
-    for (_, dir) in &stale.cgroups {
-        if let Err(error) = (Undo::RemoveCgroup { dir: dir.clone() }).perform() {
+    for (controllers, dir) in &stale.cgroups {
+        let dir = dir.clone();
+        let unified = controllers.iter().any(|name| name == UNIFIED);
+        let left = if unified { Undo::RemoveUnified { dir } } else { Undo::RemoveCgroup { dir } };
+        if let Err(error) = left.perform() {
             log::warn!("{error}");
         }
     }

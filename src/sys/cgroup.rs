@@ -5,6 +5,7 @@ use crate::error::{Error, Result};
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
 use nix::sys::stat::Mode;
+use std::ffi::CString;
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::time::{Duration, Instant};
 
@@ -111,4 +112,25 @@ pub fn join(tasks: BorrowedFd<'_>) -> Result<()> {
             _ => error,
         }
     })
+}
+
+/// What boardbox keeps on a directory of its own: an extended attribute, which goes with it.
+const NOTE: &std::ffi::CStr = c"trusted.boardbox";
+
+/// What `set_note` has left there; nothing where the kernel keeps no such things.
+pub fn note(dir: &str) -> String {
+    let mut buffer = [0u8; 256];
+    let Ok(dir) = CString::new(dir) else { return String::new() };
+    // SAFETY: both strings end in NUL, and the buffer has the size said.
+    let length =
+        unsafe { libc::getxattr(dir.as_ptr(), NOTE.as_ptr(), buffer.as_mut_ptr().cast(), buffer.len()) };
+    let text = usize::try_from(length).ok().and_then(|length| buffer.get(..length)).unwrap_or_default();
+    String::from_utf8_lossy(text).into_owned()
+}
+
+/// Leaves a note on a cgroup's directory. Where that can not be done, there is none.
+pub fn set_note(dir: &str, text: &str) {
+    let Ok(dir) = CString::new(dir) else { return };
+    // SAFETY: both strings end in NUL, and `text` has the size said.
+    unsafe { libc::setxattr(dir.as_ptr(), NOTE.as_ptr(), text.as_ptr().cast(), text.len(), 0) };
 }

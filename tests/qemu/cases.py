@@ -1,5 +1,6 @@
 """The cases of one emulated board: those that run on it, and those that need a wire."""
 
+import layouts
 from switch import Switch
 
 # Of the profiles: the containers' addresses on eth0. The second board's are made from them.
@@ -26,6 +27,7 @@ def run(tap, boot):
     initramfs.ready()
     tap.board(initramfs, "board", "sh /test/board-tests.sh initramfs")
     initramfs.power_off()
+    layouts.run(tap, boot, switch)
     tap.case(switch.failure is None, "the switch has worked throughout", str(switch.failure))
 
 

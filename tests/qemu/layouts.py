@@ -1,0 +1,28 @@
+"""The same rules on every cgroup layout, each in a boot of its own; and the table of what the kernel then says."""
+
+from switch import Switch
+
+# As S40layout knows them.
+LAYOUTS = ("v1", "comounted", "one", "hybrid", "v2")
+
+
+def run(tap, boot, switch):
+    """A boot for each layout: the cases of layouts.sh, then the table."""
+    table = {}
+    for number, layout in enumerate(LAYOUTS, 10):
+        board = boot(f"layout-{layout}", number, switch.port, f"boardbox.layout={layout}")
+        board.ready()
+        tap.board(board, "layouts", f"sh /test/layouts.sh {layout}")
+        for line in board.run("cat /tmp/table")[1].splitlines():
+            rule, _, value = line.partition("|")
+            table.setdefault(rule, {})[layout] = value
+        board.power_off()
+    tap.note("| rule | " + " | ".join(LAYOUTS) + " |")
+    tap.note("|---" * (len(LAYOUTS) + 1) + "|")
+    for rule, row in table.items():
+        tap.note(f"| {rule} | " + " | ".join(row.get(layout, "-") for layout in LAYOUTS) + " |")
+
+
+def alone(tap, boot):
+    """Without the other cases."""
+    run(tap, boot, Switch(reflect=True))

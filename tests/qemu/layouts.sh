@@ -1,0 +1,226 @@
+#!/bin/sh
+# layouts.sh LAYOUT: what the kernel says that a container has got, on a board whose hierarchies are mounted as S40layout did.
+# BusyBox only; prints TAP, and leaves in /tmp/table a line "RULE|FILE = VALUE" for each rule, for the table in docs/cgroups.md.
+#
+# Nothing here asks boardbox: where a controller is says /proc/PID/cgroup and /proc/mounts, what it holds the file there.
+layout=$1
+. /test/lib.sh
+
+# Where the board's containers' rules are: the spelling of the file, its value; the file of a v1 hierarchy and what has to be in
+# it; the file of v2's and what has to be in it. A rule whose file the kernel does not have is left out, see `lacks`.
+rules='
+cpuset.cpus|0,1|cpuset.cpus|0-1|cpuset.cpus|0-1
+cpuset.mems|0|cpuset.mems|0|cpuset.mems|0
+cpu.shares|1234|cpu.shares|1234|cpu.weight|121
+cpu.cfs_period_us|50000|cpu.cfs_period_us|50000||
+cpu.cfs_quota_us|25000|cpu.cfs_quota_us|25000|cpu.max|25000 50000
+memory.limit_in_bytes|64M|memory.limit_in_bytes|67108864|memory.max|67108864
+memory.memsw.limit_in_bytes|96M|memory.memsw.limit_in_bytes|100663296|memory.swap.max|33554432
+pids.max|64|pids.max|64|pids.max|64
+blkio.throttle.read_bps_device|7:0 1048576|blkio.throttle.read_bps_device|7:0 1048576|io.max|7:0 rbps=1048576 wbps=max riops=max wiops=max
+blkio.bfq.weight|200|blkio.bfq.weight|200|io.bfq.weight|default 200
+'
+# The same container in v2's words. memory.low has no equal on v1, and is tried where v2 has memory.
+rules2='
+cpuset.cpus|0,1|cpuset.cpus|0-1|cpuset.cpus|0-1
+cpu.weight|50|cpu.shares|512|cpu.weight|50
+cpu.max|25000 50000|cpu.cfs_quota_us|25000|cpu.max|25000 50000
+memory.max|64M|memory.limit_in_bytes|67108864|memory.max|67108864
+memory.low|16M|||memory.low|16777216
+pids.max|64|pids.max|64|pids.max|64
+io.max|7:0 wiops=100|blkio.throttle.write_iops_device|7:0 100|io.max|7:0 rbps=max wbps=max riops=max wiops=100
+'
+
+# The v1 controller of a file in either spelling.
+controller_of() {
+    case $1 in
+        io.*) echo blkio ;;
+        *) echo "${1%%.*}" ;;
+    esac
+}
+# The mount point of a v1 controller's hierarchy; nothing where it is v2's.
+v1_of() { awk -v c="$1" '$3 == "cgroup" && ("," $4 ",") ~ ("," c ",") { print $2; exit }' /proc/mounts; }
+v2_root() { awk '$3 == "cgroup2" { print $2; exit }' /proc/mounts; }
+
+# where PID CONTROLLER: sets $version and $dir, that process's cgroup.
+where() {
+    mount=$(v1_of "$2")
+    if [ -n "$mount" ]; then
+        version=v1 dir=$mount$(cgroup_of "$1" "$2")
+    else
+        version=v2 dir=$(v2_root)$(sed -n 's/^0:://p' "/proc/$1/cgroup")
+    fi
+}
+# A file of that cgroup, without its controller's name where the hierarchy has noprefix.
+in_dir() { if [ -e "$dir/$1" ]; then echo "$dir/$1"; else echo "$dir/${1#*.}"; fi; }
+
+# True where this kernel has no such file: no swap accounting, no BFQ.
+lacks() {
+    case $1 in
+        *memsw* | memory.swap.*) [ "$swap" = no ] ;;
+        *bfq*) [ "$bfq" = no ] ;;
+        memory.low) [ -n "$(v1_of memory)" ] ;;
+        *) false ;;
+    esac
+}
+# Files of a cgroup that is made for looking at it.
+kernel_has() {
+    swap=no bfq=no
+    for mount in $(awk '$3 ~ /^cgroup/ { print $2 }' /proc/mounts); do
+        [ ! -e "$mount/boardbox/foo23/memory.memsw.limit_in_bytes" ] || swap=yes
+        [ ! -e "$mount/boardbox/foo23/memory.swap.max" ] || swap=yes
+        [ ! -e "$mount/boardbox/foo23/blkio.bfq.weight" ] || bfq=yes
+        [ ! -e "$mount/boardbox/foo23/io.bfq.weight" ] || bfq=yes
+    done
+}
+
+# config PREFIX RULES: an LXC file with those of the rules that this kernel has.
+config() {
+    grep -v 'lxc\.cgroup' /test/foo23.conf
+    echo "$2" | while IFS='|' read -r file value rest; do
+        [ -z "$file" ] || lacks "$file" || echo "$1.$file = $value"
+    done
+    echo 'lxc.cgroup.devices.deny = a'
+    echo 'lxc.cgroup.devices.allow = c 1:3 rw'
+    echo 'lxc.cgroup.devices.allow = b 8:0 rw'
+}
+
+# rule NAME FILE VALUE V1-FILE V1-VALUE V2-FILE V2-VALUE: reads it back.
+rule() {
+    where "$(pid_of "$1")" "$(controller_of "$2")"
+    if [ $version = v1 ]; then file=$4 expected=$5; else file=$6 expected=$7; fi
+    # The period is in cpu.max, too.
+    [ -n "$file" ] || return 0
+    found=$(in_dir "$file")
+    # One device's line, whatever else is there.
+    case $file in
+        io.max | *_device) is=$(grep '^7:0 ' "$found") ;;
+        *) is=$(cat "$found") ;;
+    esac
+    same "$is" "$expected"
+    echo "\`$2 = $3\`|$version \`${found##*/}\` $is" >>/tmp/table
+}
+
+# rules_of NAME RULES: a case for each.
+rules_of() {
+    echo "$2" >/tmp/rules
+    while IFS='|' read -r file value file1 value1 file2 value2; do
+        [ -n "$file" ] || continue
+        if lacks "$file"; then
+            echo "# $layout: this kernel has no $file here"
+            continue
+        fi
+        try rule "$layout: $file = $value" "$1" "$file" "$value" "$file1" "$value1" "$file2" "$value2"
+    done </tmp/rules
+}
+
+device_rules() {
+    pid=$(pid_of "$1")
+    where "$pid" devices
+    [ $version = v2 ] || same "$(cat "$dir/devices.list")" 'c 1:3 rw
+b 8:0 rw'
+    boardbox exec "$1" -- sh -c 'echo x >/dev/null'
+    boardbox exec "$1" -- cat /dev/zero 2>&1 | grep 'Operation not permitted'
+    boardbox exec "$1" -- sh -c 'mknod /tmp/null c 1 3' 2>&1 | grep 'Operation not permitted'
+    same "$(boardbox cgroup "$1" devices.list)" 'c 1:3 rw
+b 8:0 rw'
+    boardbox cgroup "$1" devices.allow 'c 1:5 r'
+    boardbox exec "$1" -- head -c 1 /dev/zero >/dev/null
+    boardbox cgroup "$1" devices.deny 'c 1:5 r'
+    boardbox exec "$1" -- cat /dev/zero 2>&1 | grep 'Operation not permitted'
+    what=$([ $version = v2 ] && echo 'v2 a device program' || echo 'v1 `devices.list`')
+    echo "\`devices\` deny a, allow c 1:3 rw, b 8:0 rw|$what: null yes, zero no, mknod no" >>/tmp/table
+}
+
+frozen() {
+    where "$(pid_of "$1")" freezer
+    boardbox freeze "$1"
+    file=$([ $version = v1 ] && echo freezer.state || echo cgroup.freeze)
+    is=$(cat "$dir/$file")
+    same "$is" "$([ $version = v1 ] && echo FROZEN || echo 1)"
+    [ $version = v1 ] || grep -qx 'frozen 1' "$dir/cgroup.events"
+    boardbox unfreeze "$1"
+    echo "freeze|$version \`$file\` $is" >>/tmp/table
+}
+
+effective() {
+    pid=$(pid_of "$1")
+    same "$(allowed "$pid")" 0-1
+    echo "cpus of the first process|$(allowed "$pid")" >>/tmp/table
+}
+
+# The seed's containers, as the profile brought them up at boot.
+seed_profile() {
+    for name in foo23 logger; do boardbox info $name | grep -qx 'state: *RUNNING'; done
+    same "$(allowed "$(pid_of foo23)")" 0-1
+    same "$(allowed "$(pid_of logger)")" 2-3
+    where "$(pid_of foo23)" cpu
+    [ $version = v2 ] && same "$(cat "$dir/cpu.weight")" 121 || same "$(cat "$dir/cpu.shares")" 1234
+    where "$(pid_of logger)" memory
+    same "$(cat "$dir/$([ $version = v2 ] && echo memory.max || echo memory.limit_in_bytes)")" $((32 << 20))
+    where "$(pid_of logger)" pids
+    same "$(cat "$dir/pids.max")" 64
+    boardbox exec foo23 -- cat /dev/zero 2>&1 | grep 'Operation not permitted'
+    same "$(boardbox status | grep -c RUNNING)" 2
+}
+
+memory_limit() {
+    code=0
+    boardbox exec logger -- tail -n 1 /dev/zero || code=$?
+    same $code 137
+    boardbox info logger | grep 'out of memory'
+}
+
+start() { lxc-start -n "$1" -f "/tmp/$1.conf" -d /bin/sleep 1000; }
+stop() {
+    boardbox stop -k "$1"
+    same "$(find /sys/fs/cgroup /dev -type d -name "$1")" ''
+}
+
+# Mounts and what is passed down: before `up` and after `down`.
+state() {
+    grep cgroup /proc/mounts
+    for mount in $(awk '$3 == "cgroup2" { print $2 }' /proc/mounts); do
+        echo "$mount: $(cat "$mount/cgroup.subtree_control")"
+    done
+}
+down() {
+    boardbox down
+    same "$(state)" "$(cat /run/cgroups-before)"
+    for mount in $(awk '$3 ~ /^cgroup/ { print $2 }' /proc/mounts); do
+        [ ! -e "$mount/boardbox" ]
+    done
+}
+
+# Groups of somebody else's in the same tree: one that is threaded, one that passes a controller down itself.
+neighbours() {
+    root=$(v2_root)
+    mkdir "$root/threads" "$root/other" "$root/other/below"
+    echo threaded >"$root/threads/cgroup.type"
+    echo +pids >"$root/other/cgroup.subtree_control"
+    start words1
+    boardbox stop -k words1
+    same "$(cat "$root/threads/cgroup.type")" threaded
+    same "$(cat "$root/other/cgroup.subtree_control")" pids
+    rmdir "$root/threads" "$root/other/below" "$root/other"
+}
+
+: >/tmp/table
+kernel_has
+config lxc.cgroup "$rules" >/tmp/words1.conf
+config lxc.cgroup2 "$rules2" >/tmp/words2.conf
+try seed_profile "$layout: the profile runs unchanged"
+boardbox stop -k foo23
+try start "$layout: a container with every rule in v1's words" words1
+rules_of words1 "$rules"
+try device_rules "$layout: device rules, changed while it runs" words1
+try effective "$layout: its cpus" words1
+try frozen "$layout: freeze" words1
+try stop "$layout: nothing is left of it" words1
+try start "$layout: a container with rules in v2's words" words2
+rules_of words2 "$rules2"
+try stop "$layout: nothing is left of that one" words2
+[ "$layout" != v2 ] || try neighbours "$layout: other groups, a threaded one among them, are left alone"
+try memory_limit "$layout: what reaches its memory limit is killed"
+try down "$layout: down gives everything back"
+echo "1..$number"
