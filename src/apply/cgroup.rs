@@ -2,6 +2,7 @@
 
 use super::undo::{Journal, Undo};
 use crate::error::{Error, Kind, Result};
+use crate::profile::value::CpuList;
 use crate::sys::{cgroup, procfs};
 use nix::errno::Errno;
 use std::time::Duration;
@@ -91,8 +92,15 @@ impl Fill {
                         .tried(format!("{file} of cgroup {parent}"))
                         .hint("fill it first"));
                 }
-                cgroup::write(dir, self.name(file), &value)?;
-                value
+                match cgroup::write(dir, self.name(file), &value) {
+                    // What a sibling has for itself is not to be had.
+                    Err(error) if error.is(Errno::EINVAL) && file == "cpuset.cpus" => {
+                        let rest = self.without_exclusive(parent, dir, &value).ok_or(error)?;
+                        cgroup::write(dir, self.name(file), &rest)?;
+                        rest
+                    }
+                    written => written.map(|()| value)?,
+                }
             } else {
                 own
             };
@@ -101,6 +109,22 @@ impl Fill {
             }
         }
         Ok(())
+    }
+
+    /// The cpus of `all` that no other cgroup in `parent` has for itself.
+    fn without_exclusive(&self, parent: &str, own: &str, all: &str) -> Option<String> {
+        let mut rest: CpuList = all.parse().ok()?;
+        for entry in std::fs::read_dir(parent).ok()?.flatten() {
+            let Some(dir) = entry.path().to_str().map(str::to_owned).filter(|dir| dir != own) else {
+                continue;
+            };
+            let read = |file: &str| cgroup::read_value(&dir, self.name(file)).unwrap_or_default();
+            if read("cpuset.cpu_exclusive") == "1" {
+                rest = rest.without(&read("cpuset.cpus").parse().ok()?);
+            }
+        }
+        let rest = rest.to_string();
+        (!rest.is_empty()).then_some(rest)
     }
 
     fn name<'a>(&self, file: &'a str) -> &'a str {
@@ -119,8 +143,29 @@ impl Fill {
     }
 }
 
+/// Where a weight goes on a kernel that has no such file but BFQ's, and in which numbers.
+pub fn alias(dir: &str, file: &str, value: &str) -> Option<(&'static str, String)> {
+    let number = value.trim_start_matches("default ").trim().parse::<u32>().ok()?;
+    let (alias, weight) = match file {
+        // 500 of 10..=1000 is BFQ's 100 of 1..=1000.
+        "blkio.weight" => ("blkio.bfq.weight", (number / 5).max(1)),
+        "io.weight" => ("io.bfq.weight", number.min(1000)),
+        _ => return None,
+    };
+    let there = |file: &str| std::fs::metadata(format!("{dir}/{file}")).is_ok();
+    (!there(file) && there(alias)).then(|| (alias, weight.to_string()))
+}
+
 /// Writes one setting.
 pub fn write(dir: &str, file: &str, value: &str) -> Result<()> {
+    if let Some((alias, value)) = alias(dir, file, value) {
+        return write(dir, alias, &value);
+    }
+    match file {
+        "cpuset.cpu_exclusive" | "cpu_exclusive" if value.trim() == "1" => exclusive_above(dir, file)?,
+        "cpuset.cpus.partition" if value.trim() != "member" => return partition(dir, value),
+        _ => {}
+    }
     let mut left = DYING;
     loop {
         let Err(error) = cgroup::write(dir, file, value) else { return Ok(()) };
@@ -138,6 +183,50 @@ pub fn write(dir: &str, file: &str, value: &str) -> Result<()> {
     }
 }
 
+/// v1 takes cpus out of an exclusive cpuset only: the directory of the containers becomes one.
+fn exclusive_above(dir: &str, file: &str) -> Result<()> {
+    match dir.rsplit_once('/') {
+        Some((above, _)) if cgroup::read_value(above, file)? != "1" => cgroup::write(above, file, "1")
+            .map_err(|error| match error.is(Errno::EINVAL) {
+                true => error.hint("another cgroup beside it has some of these cpus"),
+                false => error,
+            }),
+        _ => Ok(()),
+    }
+}
+
+/// v2 takes a partition's cpus through all cgroups above it (Linux 6.7), and says in the file itself whether it is one.
+fn partition(dir: &str, value: &str) -> Result<()> {
+    const EXCLUSIVE: &str = "cpuset.cpus.exclusive";
+    const PARTITION: &str = "cpuset.cpus.partition";
+    let cpus = cgroup::read_value(dir, "cpuset.cpus")?;
+    if let Some((above, _)) = dir.rsplit_once('/')
+        && let Ok(others) = cgroup::read_value(above, EXCLUSIVE)
+    {
+        let comma = if others.is_empty() || cpus.is_empty() { "" } else { "," };
+        cgroup::write(above, EXCLUSIVE, &format!("{others}{comma}{cpus}"))?;
+        cgroup::write(dir, EXCLUSIVE, &cpus)
+            .map_err(|error| error.hint("another container has some of these cpus for itself"))?;
+    }
+    cgroup::write(dir, PARTITION, value)?;
+    let state = cgroup::read_value(dir, PARTITION)?;
+    if !state.contains("invalid") {
+        return Ok(());
+    }
+    // Left as it is, it would become one at some later time.
+    cgroup::write(dir, PARTITION, "member")?;
+    Err(Error::host(state).tried(format!("write \"{value}\" to {dir}/{PARTITION}")).hint(
+        "it needs Linux 6.7, a list of cpus, and at least one cpu that stays for the rest of the board",
+    ))
+}
+
+/// Whether a list of cpus or memory nodes is within that of the cgroup above.
+fn above_has(dir: &str, file: &str, value: &str) -> bool {
+    let list = |text: &str| text.trim().parse::<CpuList>().ok();
+    let above = dir.rsplit_once('/').and_then(|(above, _)| list(&cgroup::read_value(above, file).ok()?));
+    list(value).zip(above).is_some_and(|(list, above)| list.without(&above).ranges().is_empty())
+}
+
 fn hint(dir: &str, file: &str, value: &str, error: &Error) -> String {
     let (controller, setting) = file.split_once('.').unwrap_or(("", file));
     let cpus = matches!(setting, "cpus" | "mems") || matches!(file, "cpus" | "mems");
@@ -153,6 +242,10 @@ fn hint(dir: &str, file: &str, value: &str, error: &Error) -> String {
             }
             _ => format!("the kernel's controller \"{controller}\" has no such file"),
         },
+        Errno::EINVAL | Errno::EBUSY if cpus && above_has(dir, file, value) => {
+            "another cgroup has some of them for itself, or this one wants to (cpu_exclusive, mem_exclusive)"
+                .into()
+        }
         Errno::EINVAL | Errno::EACCES | Errno::ERANGE if cpus => {
             let above = dir.rsplit_once('/').and_then(|(above, _)| cgroup::read_value(above, file).ok());
             let which = if file.ends_with("cpus") { "cpus" } else { "memory nodes" };
@@ -180,7 +273,6 @@ fn hint(dir: &str, file: &str, value: &str, error: &Error) -> String {
         Errno::ENOSPC if value.trim().is_empty() => "a cpuset in use can not be emptied".into(),
         Errno::ENOSPC => "cpuset.cpus or cpuset.mems would be empty".into(),
         Errno::EBUSY if controller == "memory" => "more than that is in use and can not be reclaimed".into(),
-        Errno::EBUSY if cpus => "another cgroup has them for itself (cpu_exclusive, mem_exclusive)".into(),
         Errno::ENODEV if controller == "blkio" => "there is no such block device".into(),
         Errno::EOPNOTSUPP => "the kernel does not support it here".into(),
         _ => String::new(),

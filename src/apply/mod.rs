@@ -11,7 +11,7 @@ pub mod status;
 pub mod undo;
 pub mod unified;
 
-pub use cgroup::write as write_cgroup;
+pub use cgroup::{alias as weight_alias, write as write_cgroup};
 pub use undo::{Journal, Undo, undo_all};
 
 use crate::error::{Error, Result};

@@ -5,7 +5,7 @@ use super::json::Json;
 use super::output::{note, print};
 use super::{Run, each};
 use crate::container::client::{self, PROMPT};
-use crate::container::control::{Reply, Request, State};
+use crate::container::control::{Reply, Request, Settings, State};
 use crate::container::memory;
 use crate::error::{Error, Kind, Result};
 use crate::profile::text::shown;
@@ -85,19 +85,17 @@ struct Info {
     name: ContainerName,
 }
 
-/// Reads or writes one of a running container's cgroup files: boardbox cgroup foo cpuset.cpus 0-1.
+/// Reads or writes a running container's cgroup files: boardbox cgroup foo cpuset.cpus prints one, boardbox cgroup foo
+/// cpuset.cpus 0-1 writes it, boardbox cgroup foo cpuset.cpus=0-1 cpu.shares=512 writes several, all or none.
 #[derive(FromArgs)]
 #[argh(help_triggers("--help", "-h"))]
 struct Cgroup {
     /// the container
     #[argh(positional, arg_name = "container")]
     name: ContainerName,
-    /// the file: cpuset.cpus
-    #[argh(positional)]
-    file: String,
-    /// what to write; without it the file is printed
-    #[argh(positional)]
-    value: Option<String>,
+    /// a file, and what to write to it; or FILE=VALUE, repeatable
+    #[argh(positional, arg_name = "file")]
+    words: Vec<String>,
 }
 
 /// Lists the containers that run, with their states and pids.
@@ -295,9 +293,21 @@ pub fn print_value(text: &str) -> Run {
 pub fn cgroup(words: &Words) -> Run {
     words.no_command()?;
     let args: Cgroup = words.parse()?;
-    let request = match &args.value {
-        Some(value) => Request::CgroupSet { file: &args.file, value },
-        None => Request::CgroupGet { file: &args.file },
+    let settings;
+    let request = match args.words.as_slice() {
+        [] => return Err(Error::usage("which file?").hint("boardbox cgroup CONTAINER FILE").into()),
+        [file] if !file.contains('=') => Request::CgroupGet { file },
+        [file, value] if !file.contains('=') => {
+            settings = Settings::text([(file.as_str(), value.as_str())].into_iter());
+            Request::CgroupSet { settings: Settings(&settings) }
+        }
+        words => {
+            if let Some(word) = words.iter().find(|word| !word.contains('=')) {
+                return Err(Error::usage(format!("\"{}\" is not FILE=VALUE", shown(word))).into());
+            }
+            settings = Settings::text(words.iter().filter_map(|word| word.split_once('=')));
+            Request::CgroupSet { settings: Settings(&settings) }
+        }
     };
     match ask(&args.name, &request, Some(PROMPT))?.reply() {
         Reply::Value { text } => print_value(text),

@@ -1,5 +1,6 @@
 //! The command lines: boardbox's own commands, and the lxc-* programs by their names.
 
+mod apply;
 mod args;
 mod board;
 mod container;
@@ -75,9 +76,10 @@ impl Command {
     }
 }
 
-const COMMANDS: [Command; 16] = [
+const COMMANDS: [Command; 17] = [
     Command::new("up", "bring the board up: hierarchies, bridges, containers", board::up),
     Command::new("down", "stop the board's containers and take back what up made", board::down),
+    Command::new("apply", "give running containers the cgroup settings their profile has now", apply::apply),
     Command::new("plan", "print the steps that up and start would take", board::plan),
     Command::new("status", "how the board stands to its profile", board::status),
     Command::new("probe", "find out whether the switch next to a link reflects frames", probe::probe),

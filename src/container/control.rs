@@ -100,13 +100,38 @@ pub enum Request<'a> {
         /// `cpuset.cpus`.
         file: &'a str,
     },
-    /// Write a cgroup file.
+    /// Write cgroup files: all of them or, where one is refused, none.
     CgroupSet {
-        /// `cpuset.cpus`.
-        file: &'a str,
-        /// Verbatim.
-        value: &'a str,
+        /// In their order.
+        settings: Settings<'a>,
     },
+    /// Make the cgroup settings those of a profile, likewise; what it does not name gets its default. Answered by
+    /// `Reply::Value`: a line for each change.
+    Apply {
+        /// All of the profile's.
+        settings: Settings<'a>,
+    },
+    /// Take back what the last `Apply` did.
+    Revert,
+    /// What the container was started with, as `container::fields` has it: answered by `Reply::Value`.
+    Fields,
+}
+
+/// Files and values, each of them ended by a NUL.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Settings<'a>(pub &'a str);
+
+impl<'a> Settings<'a> {
+    /// Their text.
+    pub fn text<'b>(pairs: impl Iterator<Item = (&'b str, &'b str)>) -> String {
+        pairs.map(|(file, value)| [file, "\0", value, "\0"].concat()).collect()
+    }
+
+    /// File and value.
+    pub fn pairs(self) -> impl Iterator<Item = (&'a str, &'a str)> {
+        let mut words = self.0.split_terminator('\0');
+        std::iter::from_fn(move || Some((words.next()?, words.next()?)))
+    }
 }
 
 /// The monitor's answer.
@@ -195,11 +220,10 @@ impl<'a> Request<'a> {
             Request::Unfreeze => put_all(b'u', &[], ""),
             Request::Wait { states } => put_all(b'w', &[states as i32], ""),
             Request::CgroupGet { file } => put_all(b'g', &[], file),
-            Request::CgroupSet { file, value } => {
-                let mut buffer = put_all(b'S', &[file.len() as i32], file)?;
-                put(&mut buffer, value.as_bytes())?;
-                Ok(buffer)
-            }
+            Request::CgroupSet { settings } => put_all(b'S', &[], settings.0),
+            Request::Apply { settings } => put_all(b'a', &[], settings.0),
+            Request::Revert => put_all(b'r', &[], ""),
+            Request::Fields => put_all(b'F', &[], ""),
         }
     }
 
@@ -215,11 +239,10 @@ impl<'a> Request<'a> {
             b'u' => Request::Unfreeze,
             b'w' => Request::Wait { states: fields.number()? as u32 },
             b'g' => Request::CgroupGet { file: fields.text()? },
-            b'S' => {
-                let length = usize::try_from(fields.number()?).ok()?;
-                let text = fields.text()?;
-                Request::CgroupSet { file: text.get(..length)?, value: text.get(length..)? }
-            }
+            b'S' => Request::CgroupSet { settings: Settings(fields.text()?) },
+            b'a' => Request::Apply { settings: Settings(fields.text()?) },
+            b'r' => Request::Revert,
+            b'F' => Request::Fields,
             _ => return None,
         })
     }
@@ -287,7 +310,10 @@ mod tests {
             Request::Unfreeze,
             Request::Wait { states: State::Running.bit() | State::Stopped.bit() },
             Request::CgroupGet { file: "cpuset.cpus" },
-            Request::CgroupSet { file: "cpu.shares", value: "1234" },
+            Request::CgroupSet { settings: Settings("cpu.shares\x001234\0") },
+            Request::Apply { settings: Settings("") },
+            Request::Revert,
+            Request::Fields,
         ] {
             let bytes = request.encode().unwrap();
             assert_eq!(Request::decode(&bytes), Some(request));
@@ -306,11 +332,14 @@ mod tests {
 
     #[test]
     fn cut_or_foreign_messages_are_refused_not_believed() {
-        let whole = Request::CgroupSet { file: "cpu.shares", value: "1" }.encode().unwrap();
+        let whole = Request::Kill { signal: 9 }.encode().unwrap();
         for end in 0..5 {
             assert_eq!(Request::decode(&whole[..end]), None);
         }
-        assert_eq!(Request::decode(b"S\xff\xff\xff\xffabc"), None);
+        assert_eq!(Request::decode(b"S\xffabc"), None);
+        let pairs = |text| Settings(text).pairs().collect::<Vec<_>>();
+        assert_eq!(pairs("a.b\x001 2\0c.d\0\0"), [("a.b", "1 2"), ("c.d", "")]);
+        assert!(pairs("a.b\0").is_empty());
         assert_eq!(Reply::decode(b"i\x09\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0"), None);
         assert_eq!(Request::decode(b"z"), None);
     }

@@ -11,7 +11,7 @@ use super::state::{Claim, Record, UNIFIED};
 use crate::apply::{self, Undo, undo_all};
 use crate::error::{Error, Kind, Result};
 use crate::plan::{self, Host, Place, Planned, Step};
-use crate::profile::container::{self, Container, Mount};
+use crate::profile::container::{self, CgroupRule, Container, Mount};
 use crate::profile::fstab;
 use crate::sys::netlink::Netlink;
 use crate::sys::process::{self, Side};
@@ -121,13 +121,19 @@ fn wants_console(container: &Container, options: &Options) -> bool {
     }
 }
 
-/// One container after another: the next one where the last one asked for a reboot.
+/// One container after another: the next one where the last one asked for a reboot, with the rules that it had by then.
 fn live(container: &Container, options: &Options, launcher: &mut Option<OwnedFd>) -> Result<i32> {
+    let mut changed: Option<Container> = None;
     loop {
-        let status = Life::begin(container, options)?.lead(launcher)?;
+        let mut rules = None;
+        let life = Life::begin(changed.as_ref().unwrap_or(container), options)?;
+        let status = life.lead(launcher, &mut rules)?;
         // reboot(2) in a pid namespace ends its pid 1 by SIGHUP, which nothing else can (pid_namespaces(7)).
         if process::ending_signal(status) != Some(libc::SIGHUP) {
             return Ok(status);
+        }
+        if let Some(cgroup) = rules {
+            changed = Some(Container { cgroup, ..container.clone() });
         }
         log::info!("container \"{}\" reboots", container.name);
     }
@@ -151,7 +157,7 @@ impl<'a> Life<'a> {
     }
 
     /// From the first step to the last trace.
-    fn lead(mut self, launcher: &mut Option<OwnedFd>) -> Result<i32> {
+    fn lead(mut self, launcher: &mut Option<OwnedFd>, rules: &mut Option<Vec<CgroupRule>>) -> Result<i32> {
         let ended = self.attempt(launcher);
         if let (Err(_), Some(first)) = (&ended, self.first) {
             let _ = process::kill(first, libc::SIGKILL);
@@ -170,7 +176,8 @@ impl<'a> Life<'a> {
             let _ = std::fs::remove_file(path);
         }
         self.claim.release();
-        ended.map(|ended| {
+        ended.map(|mut ended| {
+            *rules = ended.rules.take();
             // In the foreground this is the only place where anybody would look.
             if !ended.note().is_empty() {
                 log::warn!("container \"{}\": {}", self.container.name, ended.note());

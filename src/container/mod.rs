@@ -6,6 +6,7 @@ pub mod client;
 pub mod console;
 pub mod control;
 pub mod conversation;
+pub mod fields;
 pub mod freezer;
 pub mod init;
 pub mod launch;

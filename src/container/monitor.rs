@@ -9,7 +9,7 @@ use super::memory;
 use super::state::Record;
 use crate::error::Result;
 use crate::plan::devices::Policy;
-use crate::profile::container::Container;
+use crate::profile::container::{CgroupRule, Container};
 use crate::sys::events::Events;
 use crate::sys::pty::Pty;
 use crate::sys::signal::{self, Signals};
@@ -21,6 +21,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::time::{Duration, Instant};
 
 mod requests;
+mod settings;
 
 /// How many processes may be connected at once.
 const CLIENTS: usize = 16;
@@ -64,8 +65,12 @@ pub struct Monitor<'a> {
     state: State,
     record: Record,
     freezer: Option<Freezer>,
-    /// The device rules on v2, once they were changed; before, they are the container's own.
+    /// The device rules, once they were changed; before, they are the container's own.
     devices: Option<Policy>,
+    /// What the last `Apply` did.
+    last: settings::Done,
+    /// The rules of the last `Apply`.
+    rules: Option<Vec<CgroupRule>>,
     signals: Signals,
     control: OwnedFd,
     console: Option<Console>,
@@ -83,6 +88,8 @@ pub struct Ended {
     status: i32,
     note: Note,
     clients: [Option<Client>; CLIENTS],
+    /// The cgroup rules it has by now, where they were changed as a whole.
+    pub rules: Option<Vec<CgroupRule>>,
 }
 
 impl Ended {
@@ -132,6 +139,8 @@ impl<'a> Monitor<'a> {
             record,
             freezer,
             devices: None,
+            last: settings::Done::default(),
+            rules: None,
             signals,
             control,
             console,
@@ -156,7 +165,8 @@ impl<'a> Monitor<'a> {
                 if process::ending_signal(status) == Some(libc::SIGKILL) && self.note.is_empty() {
                     self.say_if_out_of_memory();
                 }
-                return Ok(Ended { status, note: self.note, clients: self.clients });
+                let Self { note, clients, rules, .. } = self;
+                return Ok(Ended { status, note, clients, rules });
             }
             child_changed = false;
             for token in self.events.wait(self.timeout())? {

@@ -191,6 +191,31 @@ impl Policy {
         }
     }
 
+    /// The rules that make this policy the other one.
+    pub fn towards(&self, wanted: &Policy) -> Vec<(Verb, DeviceRule)> {
+        let mut rules = Vec::new();
+        let mut from: &[Exception] = &self.exceptions;
+        if self.default != wanted.default {
+            let (kind, all) = (DeviceKind::All, true);
+            let rule = DeviceRule { kind, major: None, minor: None, read: all, write: all, mknod: all };
+            rules.push((wanted.default, rule));
+            from = &[];
+        }
+        let other = if wanted.default == Verb::Allow { Verb::Deny } else { Verb::Allow };
+        for (verb, some, others) in
+            [(wanted.default, from, &wanted.exceptions[..]), (other, &wanted.exceptions, from)]
+        {
+            for exception in some {
+                let same = others.iter().find(|other| other.same_devices(exception));
+                let access = exception.access & !same.map_or(0, |same| same.access);
+                if access != 0 {
+                    rules.push((verb, Exception { access, ..*exception }.rule()));
+                }
+            }
+        }
+        rules
+    }
+
     /// The rules that do what `a` does, for a cgroup that has others below itself, where v1 refuses `a`. `None` where
     /// there are none: the default can not be changed by exceptions. For `Allow` the cgroups below keep their denials.
     pub fn expand(&self, verb: Verb) -> Option<Vec<DeviceRule>> {
@@ -296,6 +321,31 @@ mod tests {
     fn the_largest_number_is_a_star() {
         assert_eq!(policy(&["deny a", "allow c 4294967295:3 r"]).to_string(), "c *:3 r\n");
         assert_eq!(policy(&["deny a", "allow c 4294967295:3 r", "deny c *:3 r"]).to_string(), "");
+    }
+
+    #[test]
+    fn one_policy_becomes_the_other() {
+        let all = [
+            policy(&[]),
+            policy(&["deny a", "allow c 1:3 rw", "allow b 8:* r"]),
+            policy(&["deny a", "allow c 1:3 rm", "allow c 1:5 r"]),
+            policy(&["deny c 1:3 w", "deny b *:* m"]),
+        ];
+        for (from, to) in all.iter().flat_map(|from| all.iter().map(move |to| (from, to))) {
+            let mut changed = from.clone();
+            for (verb, rule) in from.towards(to) {
+                changed.change(&Policy::default(), false, verb, &rule).unwrap();
+            }
+            assert_eq!(changed.default, to.default);
+            let sorted = |policy: &Policy| {
+                let mut list: Vec<String> =
+                    policy.exceptions.iter().map(|one| one.rule().to_string()).collect();
+                list.sort();
+                list
+            };
+            assert_eq!(sorted(&changed), sorted(to));
+            assert_eq!(from.towards(from), []);
+        }
     }
 
     fn refusal(policy: &Policy, parent: &Policy, children: bool, line: &str) -> Option<String> {

@@ -71,7 +71,7 @@ pub struct Container {
 }
 
 /// What /dev is inside.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Dev {
     /// The root file system's own, as LXC 0.9.0 has it without `lxc.autodev`.
     Rootfs,
@@ -80,7 +80,7 @@ pub enum Dev {
 }
 
 /// Where the console goes.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Console {
     /// A pseudo terminal of its own.
     Pty,
@@ -91,7 +91,7 @@ pub enum Console {
 }
 
 /// /proc and /sys.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct AutoMounts {
     /// /proc.
     pub proc: Option<AutoMode>,
@@ -100,7 +100,7 @@ pub struct AutoMounts {
 }
 
 /// How one of them is mounted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum AutoMode {
     /// Read-write.
     Rw,
@@ -111,7 +111,7 @@ pub enum AutoMode {
 }
 
 /// `lxc.arch`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Personality {
     /// The kernel's own.
     #[default]
@@ -121,7 +121,7 @@ pub enum Personality {
 }
 
 /// One mount inside the container: an fstab line.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Mount {
     /// Source: a host path for binds, a device or a name otherwise.
     pub source: String,
@@ -142,7 +142,7 @@ pub struct Mount {
 }
 
 /// What `create=` makes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum CreateTarget {
     /// A directory.
     Dir,
@@ -151,7 +151,7 @@ pub enum CreateTarget {
 }
 
 /// Mount options that are flags: `set` and `clear` as the options say, `MS_*` bits of mount(2).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct MountFlags {
     /// Bits to set (`ro` nosuid nodev noexec sync … bind rbind).
     pub set: u64,
@@ -182,7 +182,7 @@ impl CgroupRule {
 }
 
 /// One network interface of the container.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Hash)]
 pub struct Nic {
     /// `type` and what belongs to it.
     pub kind: NicKind,
@@ -207,7 +207,7 @@ pub struct Nic {
 }
 
 /// What kind of interface.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum NicKind {
     /// Only the loopback.
     Empty,

@@ -107,7 +107,7 @@ rules_of() {
     while IFS='|' read -r file value file1 value1 file2 value2; do
         [ -n "$file" ] || continue
         if lacks "$file"; then
-            echo "# $layout: this kernel has no $file here"
+            echo "# $layout: this kernel, or this layout, has no $file"
             continue
         fi
         try rule "$layout: $file = $value" "$1" "$file" "$value" "$file1" "$value1" "$file2" "$value2"
@@ -171,6 +171,81 @@ memory_limit() {
     boardbox info logger | grep 'out of memory'
 }
 
+# value NAME V1-FILE V2-FILE: what the kernel has, in the words of the hierarchy that has it.
+value() {
+    where "$(pid_of "$1")" "$(controller_of "$2")"
+    cat "$(in_dir "$([ $version = v1 ] && echo "$2" || echo "$3")")"
+}
+# by_layout CONTROLLER V1-VALUE V2-VALUE: which of them is to be expected.
+by_layout() { if [ -n "$(v1_of "$1")" ]; then echo "$2"; else echo "$3"; fi; }
+
+all_or_nothing() {
+    boardbox cgroup "$1" cpu.shares=2048 pids.max=32
+    same "$(value "$1" cpu.shares cpu.weight)" "$(by_layout cpu 2048 200)"
+    same "$(value "$1" pids.max pids.max)" 32
+    refused boardbox cgroup "$1" cpu.shares=1024 'devices.deny=c 1:3 w' pids.max=many
+    same "$(value "$1" cpu.shares cpu.weight)" "$(by_layout cpu 2048 200)"
+    boardbox exec "$1" -- sh -c 'echo x >/dev/null'
+    refused boardbox cgroup "$1" 'devices.deny=c 1:3 w' 'devices.allow=z'
+    boardbox exec "$1" -- sh -c 'echo x >/dev/null'
+}
+
+# A changed profile, for a container that runs.
+applied() {
+    profile() {
+        printf '%s\n' '[board]' 'name = "t"' '[[container]]' 'name = "applied"' 'rootfs = "/var/lib/lxc/temp/rootfs"' \
+            'command = ["/bin/sleep", "1000"]' "$@" >/tmp/applied.toml
+    }
+    profile 'cpu = { shares = 512, quota = 50000 }' 'memory = { limit = "32M" }' 'pids = { max = 64 }' \
+        'io = { throttle = [{ device = "7:0", read-bps = "1M" }] }'
+    boardbox start --profile /tmp/applied.toml applied
+    pid=$(pid_of applied)
+    same "$(boardbox apply /tmp/applied.toml)" 'nothing to change'
+    profile 'cpu = { shares = 1024 }' 'memory = { limit = "64M" }' 'hostname = "other"' 'devices = { allow = ["c 1:5 r"] }'
+    boardbox apply /tmp/applied.toml >/tmp/said
+    cat /tmp/said
+    same "$(tail -n 1 /tmp/said)" 'applied: changed, but only by a restart: hostname'
+    same "$(pid_of applied)" "$pid"
+    same "$(value applied cpu.shares cpu.weight)" "$(by_layout cpu 1024 100)"
+    same "$(value applied cpu.cfs_quota_us cpu.max)" "$(by_layout cpu -1 'max 100000')"
+    same "$(value applied memory.limit_in_bytes memory.max)" $((64 << 20))
+    same "$(value applied pids.max pids.max)" max
+    refused sh -c "$(echo "grep ^7:0 '$(where "$pid" blkio; in_dir "$(by_layout blkio blkio.throttle.read_bps_device io.max)")'")"
+    boardbox exec applied -- head -c 1 /dev/zero >/dev/null
+    boardbox exec applied -- cat /dev/null 2>&1 | grep 'Operation not permitted'
+    profile 'cpu = { shares = 2 }' 'cgroup = [["pids.max", "many"]]'
+    refused boardbox apply /tmp/applied.toml
+    same "$(value applied cpu.shares cpu.weight)" "$(by_layout cpu 1024 100)"
+    stop applied
+}
+
+# Cpus of its own: with v1, what nobody else may have; with v2 on a kernel before 6.7, an error.
+exclusive() {
+    { grep -v 'lxc\.cgroup' /test/foo23.conf; echo 'lxc.cgroup.cpuset.cpus = 0'; echo 'lxc.cgroup.cpuset.cpu_exclusive = 1'; } >/tmp/own.conf
+    { grep -v 'lxc\.cgroup' /test/foo23.conf | sed 's/\.23/.25/'; } >/tmp/rest.conf
+    if [ -z "$(v1_of cpuset)" ]; then
+        lxc-start -n own -f /tmp/own.conf -d /bin/sleep 1000 2>&1 | tee /tmp/said
+        grep 'root invalid.*it needs Linux 6.7' /tmp/said
+        same "$(find /sys/fs/cgroup /dev -type d -name own)" ''
+        return
+    fi
+    start own
+    start rest
+    same "$(allowed "$(pid_of own)")" 0
+    allowed "$(pid_of rest)" | grep '^1-'
+    boardbox cgroup rest cpuset.cpus 0-1 2>&1 | grep 'another cgroup has some of them for itself'
+    stop own
+    stop rest
+}
+
+no_equal() {
+    { grep -v 'lxc\.cgroup' /test/foo23.conf; echo 'lxc.cgroup2.memory.low = 16M'; } >/tmp/low.conf
+    { grep -v 'lxc\.cgroup' /test/foo23.conf; echo 'lxc.cgroup.memory.soft_limit_in_bytes = 16M'; } >/tmp/soft.conf
+    which=$(by_layout memory low soft)
+    lxc-start -n no -f /tmp/$which.conf -d /bin/sleep 1000 2>&1 | tee /tmp/said
+    grep "/tmp/$which.conf:[0-9]*:[0-9]*: container \"no\": memory.*what comes closest" /tmp/said
+}
+
 start() { lxc-start -n "$1" -f "/tmp/$1.conf" -d /bin/sleep 1000; }
 stop() {
     boardbox stop -k "$1"
@@ -216,10 +291,14 @@ rules_of words1 "$rules"
 try device_rules "$layout: device rules, changed while it runs" words1
 try effective "$layout: its cpus" words1
 try frozen "$layout: freeze" words1
+try all_or_nothing "$layout: several settings at once, all or none" words1
 try stop "$layout: nothing is left of it" words1
+try applied "$layout: a changed profile is applied to a container that runs, all or nothing"
 try start "$layout: a container with rules in v2's words" words2
 rules_of words2 "$rules2"
 try stop "$layout: nothing is left of that one" words2
+try exclusive "$layout: exclusive cpus"
+try no_equal "$layout: what has no equal here is an error with key and reason"
 [ "$layout" != v2 ] || try neighbours "$layout: other groups, a threaded one among them, are left alone"
 try memory_limit "$layout: what reaches its memory limit is killed"
 try down "$layout: down gives everything back"

@@ -5,7 +5,7 @@ use crate::cli::control::{print_value, states};
 use crate::cli::output::{complain, note};
 use crate::cli::{Exit, Run};
 use crate::container::client::{self, PROMPT};
-use crate::container::control::{Reply, Request};
+use crate::container::control::{Reply, Request, Settings};
 use crate::error::{Error, Kind, Result};
 use crate::profile::text::shown;
 use crate::profile::value::Signal;
@@ -160,10 +160,14 @@ fn wait(call: Call<'_>) -> Run {
 
 fn cgroup(call: Call<'_>) -> Run {
     call.operands(2)?;
+    let settings;
     let request = match call.given.operands.as_slice() {
         [] => return Err(Error::usage("which file?").hint("lxc-cgroup -n NAME FILE [VALUE]").into()),
         [file] => Request::CgroupGet { file },
-        [file, value, ..] => Request::CgroupSet { file, value },
+        [file, value, ..] => {
+            settings = Settings::text([(*file, *value)].into_iter());
+            Request::CgroupSet { settings: Settings(&settings) }
+        }
     };
     match ask(&call, &request, PROMPT)?.reply() {
         Reply::Value { text } => print_value(text),

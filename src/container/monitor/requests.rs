@@ -1,22 +1,13 @@
 //! What the monitor does when it is asked.
 
 use super::{Monitor, Note, Waiting};
-use crate::apply;
 use crate::container::control::{Reply, Request, State};
+use crate::container::fields::fields;
 use crate::container::freezer::Frozen;
-use crate::container::state::UNIFIED;
-use crate::error::{Error, Origin};
-use crate::plan::cgroups::device_rule;
-use crate::plan::cgroups::spelling::{Speller, counterpart, family, unified_name};
-use crate::plan::devices;
-use crate::plan::host::Version;
-use crate::profile::container::CgroupRule;
-use crate::sys::{process, stream};
+use crate::error::Error;
+use crate::sys::process;
 use std::fmt::Write;
 use std::time::{Duration, Instant};
-
-/// The longest path of a cgroup file in bytes.
-type Path = heapless::String<512>;
 
 impl Monitor<'_> {
     /// Answers a request; `Some` when the answer comes later.
@@ -52,16 +43,33 @@ impl Monitor<'_> {
                 self.cgroup_get(client, file);
                 None
             }
-            Request::CgroupSet { file, value } => {
-                let done = self.cgroup_set(file, value);
+            Request::CgroupSet { settings } => {
+                let done = self.cgroup_set(settings);
                 self.done(client, done);
+                None
+            }
+            Request::Apply { settings } => {
+                match self.apply(settings) {
+                    Ok(text) => self.reply(client, Reply::Value { text: &text }),
+                    Err(error) => self.done(client, Err(error)),
+                }
+                None
+            }
+            Request::Revert => {
+                let done = self.revert();
+                self.done(client, done);
+                None
+            }
+            Request::Fields => {
+                let text = fields(self.container);
+                self.reply(client, Reply::Value { text: &text });
                 None
             }
         }
     }
 
     #[inline(never)]
-    fn done(&mut self, client: usize, done: crate::error::Result<()>) {
+    pub(super) fn done(&mut self, client: usize, done: crate::error::Result<()>) {
         match done {
             Ok(()) => self.reply(client, Reply::Done),
             Err(error) => {
@@ -128,123 +136,6 @@ impl Monitor<'_> {
         }
         Some(Waiting::Frozen)
     }
-
-    /// The container's cgroup that has this file; true where that is v2's.
-    fn dir_of(&self, file: &str) -> crate::error::Result<(&str, bool)> {
-        if file.contains('/') {
-            return Err(Error::usage(format!("\"{}\" is no file of a cgroup", file.escape_default())));
-        }
-        let family = family(file);
-        let has = |name: &str| {
-            let with = |controllers: &[String]| controllers.iter().any(|other| other == name);
-            self.record.cgroups.iter().find(|(controllers, _)| with(controllers)).map(|(_, dir)| dir.as_str())
-        };
-        let core = matches!(family, "freezer" | "devices" | "cgroup");
-        match (has(family), has(UNIFIED), has(unified_name(family)).is_some() || core) {
-            (Some(dir), unified, _) => Ok((dir, unified == Some(dir))),
-            (None, Some(dir), true) => Ok((dir, true)),
-            _ => Err(Error::host(format!(
-                "the container is in no cgroup of a controller \"{}\"",
-                family.escape_default()
-            ))
-            .tried(file.escape_default().to_string())
-            .hint("files are named CONTROLLER.SETTING, as in cpuset.cpus; see `boardbox status` for what is mounted")),
-        }
-    }
-
-    /// Writes a setting in the words of the hierarchy that has it, whichever the caller uses.
-    #[inline(never)]
-    fn cgroup_set(&mut self, file: &str, value: &str) -> crate::error::Result<()> {
-        let (dir, unified) = self.dir_of(file)?;
-        if unified && family(file) == "devices" {
-            let dir = dir.to_string();
-            let rule = rule(file, value, false);
-            return self.change_devices(&dir, &rule);
-        }
-        let version = if unified { Version::V2 } else { Version::V1 };
-        let native = std::fs::metadata(format!("{dir}/{file}")).is_ok();
-        let written = match Speller::default().spell(&rule(file, value, native == unified), version) {
-            Ok(written) => written,
-            // Neither a file that is there nor one that is known by another name: the kernel's word is the better one.
-            Err(_) if native => return apply::write_cgroup(dir, file, value),
-            Err(error) => return Err(error.tried(format!("{file} on cgroup {version}"))),
-        };
-        written.iter().try_for_each(|one| apply::write_cgroup(dir, &one.file, &one.value))
-    }
-
-    /// v1's devices.allow and devices.deny on a v2 host: the rules so far, this one, and a new program in place of the old.
-    fn change_devices(&mut self, dir: &str, rule: &CgroupRule) -> crate::error::Result<()> {
-        let (verb, rule) = device_rule(rule)?;
-        let mut policy = self.policy()?;
-        let before = policy.clone();
-        let done = policy
-            .change(&devices::Policy::default(), false, verb, &rule)
-            .and_then(|()| apply::devices::set(dir, &policy));
-        self.devices = Some(if done.is_ok() { policy } else { before });
-        done
-    }
-
-    /// The device rules in force on v2, where the kernel cannot give them back.
-    fn policy(&self) -> crate::error::Result<devices::Policy> {
-        if let Some(policy) = &self.devices {
-            return Ok(policy.clone());
-        }
-        let rules = self.container.cgroup.iter().filter(|rule| family(&rule.file) == "devices");
-        Ok(devices::evaluate(&rules.map(device_rule).collect::<crate::error::Result<Vec<_>>>()?))
-    }
-
-    #[inline(never)]
-    fn cgroup_get(&mut self, client: usize, file: &str) {
-        let mut buffer = [0; crate::container::control::MAX_MESSAGE];
-        let mut path = Path::new();
-        let found = self.dir_of(file).and_then(|(dir, unified)| {
-            write!(path, "{dir}/{file}")
-                .map_err(|_| Error::host(format!("the path of {file} is too long")))?;
-            Ok((dir.to_string(), unified))
-        });
-        let (dir, unified) = match found {
-            Ok(found) => found,
-            Err(error) => return self.done(client, Err(error)),
-        };
-        if let Some(text) = stream::read_file(&path, &mut buffer) {
-            return self.reply(client, Reply::Value { text });
-        }
-        if unified && file == "devices.list" {
-            return match self.policy() {
-                Ok(policy) => self.reply(client, Reply::Value { text: &policy.to_string() }),
-                Err(error) => self.done(client, Err(error)),
-            };
-        }
-        match read_translated(&dir, unified, file) {
-            Some(text) => self.reply(client, Reply::Value { text: &text }),
-            None => {
-                // Once more, for the reason.
-                let error = match std::fs::read(path.as_str()) {
-                    Err(error) => Error::io(format!("read {path}"), &error),
-                    Ok(_) => Error::host(format!("{path} does not fit into a message of 4096 bytes")),
-                };
-                self.done(client, Err(error));
-            }
-        }
-    }
-}
-
-fn rule(file: &str, value: &str, unified: bool) -> CgroupRule {
-    CgroupRule { file: file.into(), value: value.into(), unified, origin: Origin::default() }
-}
-
-/// A setting read by the name it has in the other layout, in that layout's words.
-fn read_translated(dir: &str, unified: bool, file: &str) -> Option<String> {
-    let there = counterpart(file)?;
-    let value = crate::sys::cgroup::read(dir, there).ok()?;
-    let (version, rule) = if unified {
-        (Version::V1, rule(there, &value, true))
-    } else {
-        (Version::V2, rule(there, &value, false))
-    };
-    let written = Speller::default().spell(&rule, version).ok().unwrap_or_default();
-    let value = written.into_iter().find(|one| one.file == file).map_or(value, |one| one.value);
-    Some(format!("{value}\n"))
 }
 
 fn no_freezer() -> Error {

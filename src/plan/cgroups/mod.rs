@@ -33,16 +33,8 @@ pub fn container(
     let mut writes = Vec::new();
     let mut unified = Unified::default();
     let mut speller = Speller::default();
-    for rule in &container.cgroup {
+    for (rule, hierarchy) in rules(container, host)? {
         let named = |error: Error| error.tried(format!("container \"{name}\"")).at(&rule.origin);
-        let hierarchy = needed(rule, host).map_err(named)?;
-        let native = hierarchy.version == Version::V2;
-        // Files made for many hosts say it twice: then the words of the one at hand are meant.
-        let twice = |other: &CgroupRule| other.unified == native && family(&other.file) == family(&rule.file);
-        if rule.unified != native && container.cgroup.iter().any(twice) {
-            log::info!("{}: {} is said in {}'s words, too", rule.origin, rule.file, hierarchy.version);
-            continue;
-        }
         take(&mut used, hierarchy, &rule.origin);
         if hierarchy.version == Version::V2 {
             if family(&rule.file) == "devices" {
@@ -100,6 +92,24 @@ pub fn container(
         steps.push(Planned { place: Place::Late, step, origin: unified.devices_origin });
     }
     Ok(())
+}
+
+/// A container's rules, those that are meant here, with the hierarchy each is written in.
+pub fn rules<'a>(container: &'a Container, host: &'a Host) -> Result<Vec<(&'a CgroupRule, &'a Hierarchy)>> {
+    let mut rules = Vec::new();
+    for rule in &container.cgroup {
+        let hierarchy = needed(rule, host)
+            .map_err(|error| error.tried(format!("container \"{}\"", container.name)).at(&rule.origin))?;
+        let native = hierarchy.version == Version::V2;
+        // Files made for many hosts say it twice: then the words of the one at hand are meant.
+        let twice = |other: &CgroupRule| other.unified == native && family(&other.file) == family(&rule.file);
+        if rule.unified != native && container.cgroup.iter().any(twice) {
+            log::info!("{}: {} is said in {}'s words, too", rule.origin, rule.file, hierarchy.version);
+            continue;
+        }
+        rules.push((rule, hierarchy));
+    }
+    Ok(rules)
 }
 
 /// What a container needs of the unified hierarchy.

@@ -64,6 +64,14 @@ pub struct Speller {
 }
 
 impl Speller {
+    /// For rules that change what a cgroup has already: what its cpu.max and its memory limit say.
+    pub fn knowing(quota: Option<&str>, limit: Option<&str>) -> Self {
+        let quota = quota.and_then(|text| text.split_ascii_whitespace().next()).map(String::from);
+        // v1 writes no limit as the largest one there is.
+        let limit = limit.and_then(|text| text.trim().parse().ok()).filter(|limit| *limit < 1 << 62);
+        Self { quota, limit }
+    }
+
     /// The rule as it is written in a hierarchy of this version.
     pub fn spell(&mut self, rule: &CgroupRule, version: Version) -> Result<Vec<Written>> {
         let spelled = match (rule.unified, version) {
@@ -347,6 +355,24 @@ mod tests {
             v1(&[("io.weight", "default 100"), ("cgroup.freeze", "1")]),
             "blkio.weight=500 | freezer.state=FROZEN"
         );
+    }
+
+    #[test]
+    fn what_is_set_already_counts() {
+        let mut speller = Speller::knowing(Some("20000 100000\n"), Some("67108864"));
+        let mut v2 = |file: &str, value: &str| {
+            let rule = CgroupRule {
+                file: file.into(),
+                value: value.into(),
+                unified: false,
+                origin: Origin::default(),
+            };
+            speller.spell(&rule, Version::V2).unwrap()[0].value.clone()
+        };
+        // A period alone must not lose the quota.
+        assert_eq!(v2("cpu.cfs_period_us", "50000"), "20000 50000");
+        assert_eq!(v2("memory.memsw.limit_in_bytes", "96M"), "33554432");
+        assert_eq!(Speller::knowing(None, Some("9223372036854771712")).limit, None);
     }
 
     #[test]

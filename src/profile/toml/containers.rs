@@ -37,6 +37,7 @@ const KEYS: &[&str] = &[
     "cpuset",
     "cpu",
     "memory",
+    "io",
     "pids",
     "cgroup",
     "devices",

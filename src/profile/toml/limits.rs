@@ -24,15 +24,27 @@ pub const STANDARD_DEVICES: [&str; 11] = [
     "c 136:* rwm",
 ];
 
+const THROTTLE_KEYS: &[&str] = &["device", "read-bps", "write-bps", "read-iops", "write-iops"];
+
+const THROTTLE_FILES: [&str; 4] = [
+    "blkio.throttle.read_bps_device",
+    "blkio.throttle.write_bps_device",
+    "blkio.throttle.read_iops_device",
+    "blkio.throttle.write_iops_device",
+];
+
 /// The rules in the order they are written: what the tables say, the verbatim ones, devices last. What is wrong with them
 /// is noted with the profile.
 pub fn rules(container: &mut Table, origin: &Origin) -> Vec<CgroupRule> {
     let profile = container.profile;
     let mut rules = Rules { profile, list: Vec::new() };
     if let Some(node) = container.take("cpuset") {
-        let table = &mut Table::open(profile, node, "cpuset.", &["cpus", "mems"]);
+        let table = &mut Table::open(profile, node, "cpuset.", &["cpus", "mems", "exclusive"]);
         rules.text(table, "cpus", "cpuset.cpus");
         rules.text(table, "mems", "cpuset.mems");
+        if table.flag("exclusive") == Some(true) {
+            rules.rule("cpuset.cpu_exclusive", "1", &profile.origin(table.span.clone()));
+        }
     }
     if let Some(node) = container.take("cpu") {
         let keys = &["shares", "period", "quota", "rt-period", "rt-runtime"];
@@ -45,9 +57,10 @@ pub fn rules(container: &mut Table, origin: &Origin) -> Vec<CgroupRule> {
         rules.number(table, "rt-runtime", "cpu.rt_runtime_us", 0, i64::from(i32::MAX));
     }
     if let Some(node) = container.take("memory") {
-        let keys = &["limit", "soft-limit", "limit-with-swap", "swappiness"];
+        let keys = &["limit", "low", "soft-limit", "limit-with-swap", "swappiness"];
         let table = &mut Table::open(profile, node, "memory.", keys);
         let limit = rules.size(table, "limit", "memory.limit_in_bytes", 4096);
+        rules.size(table, "low", "memory.low", 4096);
         rules.size(table, "soft-limit", "memory.soft_limit_in_bytes", 4096);
         rules.size(table, "limit-with-swap", "memory.memsw.limit_in_bytes", limit);
         rules.number(table, "swappiness", "memory.swappiness", 0, 100);
@@ -56,6 +69,14 @@ pub fn rules(container: &mut Table, origin: &Origin) -> Vec<CgroupRule> {
         let table = &mut Table::open(profile, node, "pids.", &["max"]);
         // PID_MAX_LIMIT, include/linux/threads.h.
         rules.number(table, "max", "pids.max", 1, 4_194_304);
+    }
+    if let Some(node) = container.take("io") {
+        let table = &mut Table::open(profile, node, "io.", &["weight", "throttle"]);
+        // What v1's 10..=1000 has room for, its default being 500.
+        rules.number(table, "weight", "io.weight", 2, 200);
+        for node in table.list("throttle") {
+            rules.throttle(&mut Table::open(profile, node, "io.throttle.", THROTTLE_KEYS));
+        }
     }
     for pair in container.list("cgroup") {
         let span = pair.span();
@@ -97,8 +118,34 @@ struct Rules<'a> {
 impl Rules<'_> {
     /// One rule as it is, known to be right.
     fn rule(&mut self, file: &str, value: &str, origin: &Origin) {
+        let unified = matches!(file, "memory.low" | "io.weight");
         let (file, value, origin) = (file.into(), value.into(), origin.clone());
-        self.list.push(CgroupRule { file, value, unified: false, origin });
+        self.list.push(CgroupRule { file, value, unified, origin });
+    }
+
+    /// The limits of one device, each a file of blkio.
+    fn throttle(&mut self, table: &mut Table) {
+        let device = table.word("device");
+        let device = match table.need("device", device) {
+            Ok(device) => device,
+            Err(error) => return self.profile.note(error, table.span.clone()),
+        };
+        let number = |text: &str| text.parse::<u32>().is_ok();
+        if !device.get_ref().split_once(':').is_some_and(|(major, minor)| number(major) && number(minor)) {
+            let error = Error::config(format!(
+                "\"{}\" is not MAJOR:MINOR of a block device",
+                shown(device.get_ref())
+            ));
+            table.wrong(error, "device", device.span());
+            return;
+        }
+        let first = self.list.len();
+        for (key, file) in THROTTLE_KEYS.iter().skip(1).zip(THROTTLE_FILES) {
+            self.size(table, key, file, 1);
+        }
+        for rule in self.list.iter_mut().skip(first) {
+            rule.value = format!("{} {}", device.get_ref(), rule.value);
+        }
     }
 
     /// One that has to be checked.

@@ -143,6 +143,30 @@ fn limits_become_cgroup_files_in_order_devices_last() {
 }
 
 #[test]
+fn disks_and_exclusive_cpus_and_protected_memory() {
+    let container = &model(&with(
+        "io = { weight = 50, throttle = [{ device = '8:0', read-bps = '1M', write-iops = 7 }] }\n\
+         memory = { low = '16M' }\ncpuset = { cpus = '1', exclusive = true }",
+    ))
+    .containers[0];
+    let rule = |rule: &crate::profile::container::CgroupRule| {
+        format!("{}{}={}", if rule.unified { "v2 " } else { "" }, rule.file, rule.value)
+    };
+    let rules: Vec<String> = container.cgroup.iter().take(6).map(rule).collect();
+    assert_eq!(
+        rules,
+        [
+            "cpuset.cpus=1",
+            "cpuset.cpu_exclusive=1",
+            "v2 memory.low=16777216",
+            "v2 io.weight=50",
+            "blkio.throttle.read_bps_device=8:0 1048576",
+            "blkio.throttle.write_iops_device=8:0 7",
+        ]
+    );
+}
+
+#[test]
 #[allow(clippy::useless_conversion)]
 fn a_mount_is_a_bind_or_a_file_system() {
     let container = &model(&with(
@@ -335,6 +359,12 @@ fn what_is_wrong_in_a_container_is_named_with_line_and_column() {
             "devices = { allow = ['standart'] }",
             "5:22: container \"c\": devices.allow: device rule \"standart\": type",
         ),
+        ("io = { weight = 1 }", "5:17: container \"c\": io.weight: 1 is not a number 2..=200"),
+        ("io = { throttle = [{ read-bps = 1 }] }", "5:20: container \"c\": key \"device\" is missing"),
+        (
+            "io = { throttle = [{ device = 'sda' }] }",
+            "5:31: container \"c\": io.throttle.device: \"sda\" is not MAJOR:MINOR of a block device",
+        ),
         ("pids = { max = 0 }", "5:16: container \"c\": pids.max: 0 is not a number 1..=4194304"),
         ("cgroup = [['cpu.x']]", "5:11: container \"c\": ['cpu.x'] stands where a pair of strings"),
         ("cgroup = [['tasks', '1']]", "5:21: container \"c\": cgroup: \"tasks\" is not a file"),
@@ -435,6 +465,8 @@ fn known() -> Vec<(&'static str, BTreeSet<String>)> {
         ("cpuset", inside("cpuset")),
         ("cpu", inside("cpu")),
         ("memory", inside("memory")),
+        ("io", inside("io")),
+        ("io.throttle", with(&format!("io = {{ throttle = [{{ device = '8:0', {zzz} = 1 }}] }}"))),
         ("pids", inside("pids")),
         ("devices", inside("devices")),
         ("capabilities", inside("capabilities")),

@@ -5,7 +5,7 @@ use std::fmt;
 use std::str::FromStr;
 
 /// A set of capabilities, bit N for capability N.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Hash)]
 pub struct CapSet(pub u64);
 
 /// Names in the kernel's order, lower case, without `cap_`.
@@ -72,7 +72,7 @@ pub const DEFAULT_CAPABILITIES: CapSet = CapSet(
 );
 
 /// What a container keeps.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
 pub enum Capabilities {
     /// Everything (LXC without `lxc.cap.drop`).
     All,

@@ -22,6 +22,20 @@ impl CpuList {
         self.0.last().map(|range| range.1)
     }
 
+    /// The cpus that are not in the other list.
+    pub fn without(&self, other: &CpuList) -> CpuList {
+        let mut left = self.0.clone();
+        for &(first, last) in &other.0 {
+            let keep = |&(from, to): &(u16, u16)| {
+                let before = (from < first).then(|| (from, to.min(first.saturating_sub(1))));
+                let after = (to > last).then(|| (from.max(last.saturating_add(1)), to));
+                [before, after].into_iter().flatten()
+            };
+            left = left.iter().flat_map(keep).collect();
+        }
+        CpuList(left)
+    }
+
     /// An error that names the first cpu a board with `cpus` cpus does not have.
     pub fn within(&self, cpus: u32) -> Result<()> {
         match self.0.iter().find(|range| u32::from(range.1) >= cpus) {
@@ -96,6 +110,18 @@ mod tests {
 
     fn read(text: &str) -> String {
         text.parse::<CpuList>().map_or_else(|error| error.to_string(), |list| list.to_string())
+    }
+
+    #[test]
+    fn what_another_list_has_is_taken_away() {
+        let without = |list: &str, other: &str| {
+            list.parse::<CpuList>().unwrap().without(&other.parse().unwrap()).to_string()
+        };
+        assert_eq!(without("0-7", "2-3,7"), "0-1,4-6");
+        assert_eq!(without("0,2,4", "2"), "0,4");
+        assert_eq!(without("2-3", "0-7"), "");
+        assert_eq!(without("0-3", "5"), "0-3");
+        assert_eq!(without("0-1023", "0,1023"), "1-1022");
     }
 
     #[test]

@@ -10,7 +10,7 @@ use std::str::FromStr;
 pub struct Mac(pub [u8; 6]);
 
 /// `ADDRESS/PREFIX [BROADCAST]`.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
 pub struct Ipv4Net {
     /// The address.
     pub address: Ipv4Addr,
@@ -21,7 +21,7 @@ pub struct Ipv4Net {
 }
 
 /// `ADDRESS/PREFIX`.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
 pub struct Ipv6Net {
     /// The address.
     pub address: Ipv6Addr,
@@ -30,7 +30,7 @@ pub struct Ipv6Net {
 }
 
 /// `network.ipv4.gateway`.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
 pub enum Gateway4 {
     /// The link's own first address on the host.
     Auto,
@@ -39,7 +39,7 @@ pub enum Gateway4 {
 }
 
 /// `network.ipv6.gateway`.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
 pub enum Gateway6 {
     /// The link's own first address on the host.
     Auto,
@@ -48,7 +48,7 @@ pub enum Gateway6 {
 }
 
 /// How a macvlan talks to its siblings on one lower device (`enum macvlan_mode`, linux/if_link.h).
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
 pub enum MacvlanMode {
     /// Not at all.
     Private = 1,

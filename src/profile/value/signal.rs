@@ -5,7 +5,7 @@ use std::fmt;
 use std::str::FromStr;
 
 /// A signal number, 1..=64. Real-time signals are given relative to glibc's SIGRTMIN, 34, as LXC's users write them.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
 pub struct Signal(pub i32);
 
 impl Signal {

@@ -1,0 +1,79 @@
+//! `apply`: what a changed profile says of cgroups, for containers that run.
+
+use super::Run;
+use super::args::Words;
+use super::board::{chosen, current, operands};
+use super::control::ask;
+use super::output::{complain, print};
+use crate::apply;
+use crate::container::client::{self, PROMPT};
+use crate::container::control::{Reply, Request, Settings};
+use crate::container::fields::{fields, unlike};
+use crate::plan::cgroups;
+use argh::FromArgs;
+
+/// Gives running containers the cgroup settings and device rules that their profile has now, without a restart, all or
+/// none: where one is refused, everything is as before. A setting that the profile no longer has gets the kernel's
+/// default. Prints what has changed, and what only a restart of the container can change.
+#[derive(FromArgs)]
+#[argh(help_triggers("--help", "-h"))]
+struct Apply {
+    /// the board's profile (default: the one that up was given, else /etc/boardbox/board.toml)
+    #[argh(option, arg_name = "file")]
+    profile: Option<String>,
+    /// only these containers (default: the profile's that run); a word with a / or .toml at its end is the profile
+    #[argh(positional, arg_name = "container")]
+    words: Vec<String>,
+}
+
+/// `boardbox apply`.
+pub fn apply(words: &Words) -> Run {
+    words.no_command()?;
+    let args: Apply = words.parse()?;
+    let (file, names) = operands(args.profile, args.words)?;
+    let board = current(file.as_deref())?;
+    let host = apply::host::read(false)?;
+    let running = client::names()?;
+    let mut wanted = Vec::new();
+    for container in chosen(&board, &names)? {
+        if running.contains(&container.name) {
+            // What is wrong with any of them is found before one is changed.
+            cgroups::container(container, &[], &host, &mut Vec::new())?;
+            let rules = cgroups::rules(container, &host)?;
+            let pairs = rules.iter().map(|(rule, _)| (rule.file.as_str(), rule.value.as_str()));
+            wanted.push((container, Settings::text(pairs)));
+        } else if !names.is_empty() {
+            return Err(client::not_running(&container.name).into());
+        }
+    }
+    let mut text = String::new();
+    for (index, (container, settings)) in wanted.iter().enumerate() {
+        let name = &container.name;
+        match ask(name, &Request::Apply { settings: Settings(settings) }, Some(PROMPT)) {
+            Ok(answer) => {
+                if let Reply::Value { text: changed } = answer.reply() {
+                    changed.lines().for_each(|line| text.push_str(&format!("{name}: {line}\n")));
+                }
+            }
+            Err(error) => {
+                for (container, _) in wanted.iter().take(index).rev() {
+                    if let Err(error) = ask(&container.name, &Request::Revert, Some(PROMPT)) {
+                        complain(&error);
+                    }
+                }
+                return Err(error.tried(format!("container \"{name}\"")).into());
+            }
+        }
+        if let Reply::Value { text: then } = ask(name, &Request::Fields, Some(PROMPT))?.reply() {
+            let unlike = unlike(then, &fields(container));
+            if !unlike.is_empty() {
+                text.push_str(&format!("{name}: changed, but only by a restart: {}\n", unlike.join(", ")));
+            }
+        }
+    }
+    if text.is_empty() {
+        text.push_str("nothing to change\n");
+    }
+    print(format_args!("{text}"))?;
+    Ok(0)
+}

@@ -1,0 +1,139 @@
+//! Settings of containers that run: several at a time and a changed profile as a whole, all or none.
+
+mod sandbox;
+
+use sandbox::{Said, Sandbox};
+
+#[track_caller]
+fn says(said: &Said, code: i32, out: &str) {
+    assert_eq!((said.code, said.out.as_str(), said.err.as_str()), (code, out, ""));
+}
+
+const ROOT: &str = "/var/lib/lxc/temp/rootfs";
+
+fn get(sandbox: &Sandbox, name: &str, file: &str) -> String {
+    sandbox.boardbox(&["cgroup", name, file]).out.trim_end().to_owned()
+}
+
+#[test]
+fn several_settings_are_written_or_none() {
+    let sandbox = Sandbox::new();
+    let name = &sandbox.name("set");
+    let rules =
+        "lxc.cgroup.devices.deny = a\nlxc.cgroup.devices.allow = c 1:3 rw\nlxc.cgroup.cpu.shares = 500\n";
+    let file = sandbox.file("set.conf", &format!("lxc.rootfs = {ROOT}\n{rules}"));
+    says(&sandbox.boardbox(&["start", "-f", &file, "-n", name, "--", "/bin/sleep", "1000"]), 0, "");
+    let set = |words: &[&str]| sandbox.boardbox(&[&["cgroup", name.as_str()], words].concat());
+    says(&set(&["cpu.shares=512", "pids.max=50", "devices.allow=c 1:5 r"]), 0, "");
+    let now = || ["cpu.shares", "pids.max", "devices.list"].map(|file| get(&sandbox, name, file));
+    let before = ["512", "50", "c 1:3 rw\nc 1:5 r"];
+    assert_eq!(now(), before);
+
+    // Whichever comes first, what can be written is put back.
+    for words in [
+        &["cpu.shares=1000", "pids.max=many"][..],
+        &["pids.max=many", "cpu.shares=1000"],
+        &["cpu.shares=1000", "devices.deny=c 1:5 r", "devices.allow=x"],
+        &["devices.deny=a", "devices.allow=c 1:7 r", "cpu.shares=1000", "nothing.here=1"],
+        &["devices.deny=c 1:3 w", "devices.allow=a", "devices.allow=z 1:3 r"],
+    ] {
+        let said = set(words);
+        assert!(matches!(said.code, 2 | 3), "{said:?}");
+        assert_eq!(now(), before);
+    }
+    let said = set(&["cpu.shares=1000", "memory.force_empty=0"]);
+    assert!(said.code == 3 && said.err.contains("write it by itself"), "{said:?}");
+    assert_eq!(now(), before);
+    let said = set(&["cpu.shares=1000", "pids.max", "70"]);
+    assert!(said.code == 1 && said.err.contains("\"pids.max\" is not FILE=VALUE"), "{said:?}");
+    assert_eq!(now(), before);
+
+    // Memory, and memory with swap above it: up and down, in the order they are said.
+    says(&set(&["memory.limit_in_bytes=64M", "memory.memsw.limit_in_bytes=96M"]), 0, "");
+    says(&set(&["memory.limit_in_bytes=128M", "memory.memsw.limit_in_bytes=192M"]), 0, "");
+    assert_eq!(get(&sandbox, name, "memory.limit_in_bytes"), "134217728");
+    says(&set(&["memory.memsw.limit_in_bytes=48M", "memory.limit_in_bytes=32M"]), 0, "");
+    assert_eq!(get(&sandbox, name, "memory.memsw.limit_in_bytes"), "50331648");
+    assert_eq!(set(&["memory.limit_in_bytes=16M", "cpu.shares=no"]).code, 3);
+    assert_eq!(get(&sandbox, name, "memory.limit_in_bytes"), "33554432");
+
+    assert_eq!(sandbox.boardbox(&["stop", "-k", name]).code, 0);
+    sandbox.assert_nothing_left(&[name]);
+}
+
+fn profile(sandbox: &Sandbox, a: &str, b: &str) -> String {
+    let container = |name: &str, rules: &str| {
+        let command = "command = [\"/bin/sleep\", \"1000\"]";
+        format!("[[container]]\nname = \"{name}\"\nrootfs = \"{ROOT}\"\n{command}\n{rules}\n")
+    };
+    let text = [container(&sandbox.name("a"), a), container(&sandbox.name("b"), b)].concat();
+    sandbox.file("board.toml", &format!("[board]\nname = \"test\"\n{text}"))
+}
+
+#[test]
+fn a_changed_profile_is_applied_or_not() {
+    let sandbox = Sandbox::new();
+    let (a, b) = (&sandbox.name("a"), &sandbox.name("b"));
+    let rules = "cpu = { shares = 512 }\nmemory = { limit = \"64M\", limit-with-swap = \"96M\" }\npids = { max = 64 }\n\
+                 devices = { allow = [\"c 1:3 rw\"] }";
+    let file = profile(&sandbox, rules, "cpu = { shares = 700 }");
+    says(&sandbox.boardbox(&["start", "--profile", &file]), 0, "");
+    let apply = || sandbox.boardbox(&["apply", &file]);
+    says(&apply(), 0, "nothing to change\n");
+
+    // What changes, what comes and what goes; and what a restart takes.
+    let changed = "cpu = { shares = 256, quota = 50000 }\nmemory = { limit = \"128M\", limit-with-swap = \"192M\" }\n\
+                   devices = { allow = [\"c 1:5 r\"] }\nenvironment = { A = \"B\" }\nrootfs-read-only = true";
+    profile(&sandbox, changed, "cpu = { shares = 701 }");
+    let max = |name: &str| get(&sandbox, name, "pids.max");
+    assert_eq!(max(a), "64");
+    let said = apply();
+    let lines: Vec<&str> = said.out.lines().collect();
+    assert_eq!((said.code, said.err.as_str()), (0, ""), "{said:?}");
+    for line in [
+        "cpu.shares: 512 -> 256",
+        "cpu.cfs_quota_us: -1 -> 50000",
+        "memory.limit_in_bytes: 67108864 -> 134217728",
+        "memory.memsw.limit_in_bytes: 100663296 -> 201326592",
+        "pids.max: 64 -> max",
+        "devices: deny c 1:3 rw",
+        "devices: allow c 1:5 r",
+        "changed, but only by a restart: rootfs, environment",
+    ] {
+        assert!(lines.contains(&format!("{a}: {line}").as_str()), "{line}: {said:?}");
+    }
+    assert!(said.out.ends_with(&format!("{b}: cpu.shares: 700 -> 701\n")), "{said:?}");
+    assert_eq!(lines.len(), 9, "{said:?}");
+    let state = || {
+        let of = |name: &str| {
+            ["cpu.shares", "cpu.cfs_quota_us", "memory.limit_in_bytes", "pids.max", "devices.list"]
+                .map(|file| get(&sandbox, name, file))
+        };
+        [of(a), of(b)]
+    };
+    let before = state();
+    assert_eq!(before[0], ["256", "50000", "134217728", "max", "c 1:5 r"]);
+
+    // The second one's is refused by the kernel: the first one's is taken back.
+    profile(&sandbox, "cpu = { shares = 2 }\npids = { max = 7 }", "cgroup = [[\"cpu.shares\", \"many\"]]");
+    let said = apply();
+    assert!(said.code == 3 && said.err.contains("cpu.shares") && said.err.contains(b.as_str()), "{said:?}");
+    assert_eq!((said.out.as_str(), state()), ("", before.clone()));
+    // What this machine can not have is found before anything is done, with its place.
+    profile(&sandbox, "cpu = { shares = 2 }", "cpuset = { cpus = \"1000\" }");
+    let said = apply();
+    assert!(said.code == 2 && said.err.contains("board.toml:12:"), "{said:?}");
+    assert_eq!(state(), before);
+
+    // One by name; one that does not run.
+    profile(&sandbox, "cpu = { shares = 2 }", "cpu = { shares = 3 }");
+    let said = sandbox.boardbox(&["apply", &file, b]);
+    assert_eq!(said.out, format!("{b}: cpu.shares: 701 -> 3\n"));
+    assert_eq!(sandbox.boardbox(&["stop", "-k", b]).code, 0);
+    assert_eq!(sandbox.boardbox(&["apply", &file, b]).code, 4);
+    let said = apply();
+    assert!(said.code == 0 && !said.out.contains(b.as_str()), "{said:?}");
+    assert_eq!(get(&sandbox, a, "cpu.shares"), "2");
+    assert_eq!(sandbox.boardbox(&["stop", "-k", a]).code, 0);
+    sandbox.assert_nothing_left(&[a, b]);
+}
