@@ -3,6 +3,9 @@
 # make bench   a start's cost beside a plain C program's, bubblewrap's, LXC's, crun's and runc's (root)
 # make demo    builds this machine's file and shows the main job working, in namespaces of its own (root)
 # make man     dist/man: the manual pages, from docs/ and boards/README.md
+# make install [DESTDIR=] [PREFIX=/usr] [ARCH=] [INIT=busybox|sysvinit|openrc|systemd] [PROFILE=] [LXC=1] [DOCS=0]
+#              what dist/ has onto this system or into a target tree; scripts/install tells more
+# make deb     Debian packages of the three files, in dist/
 # make qemu BOARD=p4080ds|aarch64 [SHELL=1]
 #              boots an emulated board with everything on it and runs the board tests, or leaves you at its shell
 # make setup   what both need on a Debian machine with rustup (they call it themselves; root where packages are missing)
@@ -15,10 +18,12 @@ override SHELL := /bin/sh
 qemu_options := --shell
 endif
 
+export DESTDIR PREFIX ARCH INIT PROFILE LXC DOCS FILE
+
 architectures := powerpc aarch64 x86_64
 files := $(architectures:%=dist/boardbox-%)
 
-.PHONY: all setup test bench demo qemu man clean FORCE
+.PHONY: all setup test bench demo qemu man install deb clean FORCE
 # cargo is parallel by itself, and two of them at once wait for each other's lock.
 .NOTPARALLEL:
 
@@ -45,6 +50,13 @@ demo: dist/boardbox-$(shell uname -m)
 
 man:
 	@scripts/man
+
+# Not built here: whoever installs, as root, need not have what builds.
+install:
+	@scripts/install
+
+deb: all
+	@scripts/deb powerpc aarch64 x86_64
 
 qemu:
 	@scripts/setup qemu

@@ -1,0 +1,43 @@
+SUMMARY = "Containers for embedded boards, by one static file"
+DESCRIPTION = "Reads a board's profile, mounts the cgroup hierarchies, makes the bridge and starts the containers."
+HOMEPAGE = "https://github.com/boardbox/boardbox"
+LICENSE = "MIT | Apache-2.0"
+LIC_FILES_CHKSUM = "file://LICENSE-MIT;md5=6c3de62daf44427185469eabdeb34ade \
+                    file://LICENSE-APACHE;md5=3b83ef96387f14655fc854ddc3c6bd57"
+
+# The tree that this layer lies in, with dist/ as `make` filled it: the file is static and needs nothing of the target's.
+BOARDBOX_TREE ?= "${@os.path.realpath(os.path.join(d.getVar('THISDIR'), '../../../..'))}"
+# A profile of your own, or one of boards/.
+BOARDBOX_PROFILE ?= ""
+
+inherit externalsrc update-rc.d systemd
+EXTERNALSRC = "${BOARDBOX_TREE}"
+EXTERNALSRC_BUILD = "${BOARDBOX_TREE}"
+
+COMPATIBLE_HOST = "(powerpc|aarch64|x86_64).*-linux"
+BOARDBOX_ARCH = "${@{'powerpc': 'powerpc', 'aarch64': 'aarch64', 'x86_64': 'x86_64'}.get(d.getVar('TARGET_ARCH'), 'none')}"
+
+do_configure[noexec] = "1"
+
+do_compile() {
+    test -f ${S}/dist/boardbox-${BOARDBOX_ARCH} ||
+        bbfatal "run make dist/boardbox-${BOARDBOX_ARCH} in ${S} first"
+    if [ -n "${BOARDBOX_PROFILE}" ] && [ -x ${S}/dist/boardbox-${BUILD_ARCH} ]; then
+        ${S}/dist/boardbox-${BUILD_ARCH} check ${BOARDBOX_PROFILE} || bbfatal "${BOARDBOX_PROFILE} has mistakes"
+    fi
+}
+
+do_install() {
+    init=sysvinit
+    ${@bb.utils.contains('DISTRO_FEATURES', 'systemd', 'init=systemd', '', d)}
+    DESTDIR=${D} PREFIX=${prefix} ARCH=${BOARDBOX_ARCH} INIT=$init DOCS=0 PROFILE=${BOARDBOX_PROFILE} ${S}/scripts/install
+}
+
+INITSCRIPT_NAME = "boardbox"
+INITSCRIPT_PARAMS = "defaults 50 10"
+SYSTEMD_SERVICE:${PN} = "boardbox.service"
+FILES:${PN} += "${prefix}/lib/boardbox ${prefix}/lib/systemd"
+CONFFILES:${PN} = "${sysconfdir}/boardbox/board.toml"
+RRECOMMENDS:${PN} = "kernel-module-macvlan kernel-module-bridge kernel-module-veth"
+# It is stripped and static, by intent.
+INSANE_SKIP:${PN} = "already-stripped"
