@@ -59,6 +59,8 @@ const SCRAPS: &[&[u8]] = &[
     b"lxc.include=\n",
     b"config = 'x'\n",
     b"[[container]]\n",
+    b"extends = 'p4080ds.toml'\n",
+    b"drop = true\n",
 ];
 
 /// Marsaglia's xorshift: the same sequence in each run.

@@ -4,6 +4,7 @@
 
 mod boards;
 mod containers;
+mod extends;
 mod limits;
 mod mounts;
 mod network;
@@ -24,37 +25,46 @@ pub fn read(path: &str) -> Result<Board> {
     parse(&text::read(path, "profile")?, &path.into())
 }
 
-/// Reads `text` as if it were the file `file`: LXC files it names are looked for beside that.
+/// Reads `text` as if it were the file `file`: what it extends and LXC files it names are looked for beside that.
 pub fn parse(text: &[u8], file: &Rc<str>) -> Result<Board> {
-    text::bounded(text, file)?;
-    let text = std::str::from_utf8(text).map_err(|error| {
-        Error::config("a byte that is not UTF-8").hint("a profile is UTF-8 text").at(&text::origin(
-            text,
-            error.valid_up_to(),
-            file,
-        ))
-    })?;
-    let profile = Profile { text, file, first: RefCell::new(None) };
-    match ::toml::de::DeTable::parse(text) {
-        Ok(parsed) => boards::board(&profile, Spanned::new(0..0, tree::table(parsed.into_inner()))),
-        Err(error) => Err(Error::config(error.message().replace('\n', ": "))
-            .at(&profile.origin(error.span().unwrap_or(0..0)))),
-    }
+    let mut profile = Profile { sources: Vec::new(), first: RefCell::new(None) };
+    let root = profile.load(text, file, &mut Vec::new())?;
+    boards::board(&profile, Spanned::new(0..0, root))
 }
 
-/// The profile being read: what turns a byte range into a place.
-struct Profile<'a> {
-    text: &'a str,
-    file: &'a Rc<str>,
+/// The profile being read: what turns a byte range into a place. Each file's ranges begin where the one's before end, so
+/// that a value keeps its place wherever it is merged into.
+struct Profile {
+    /// The profile's own file, then those it extends.
+    sources: Vec<Source>,
     /// The first thing found to be wrong.
     first: RefCell<Option<Error>>,
 }
 
-impl Profile<'_> {
+/// One of its files.
+struct Source {
+    file: Rc<str>,
+    text: String,
+    /// What its ranges are greater by than its own offsets.
+    start: usize,
+}
+
+impl Profile {
+    /// The file that a range is in, and where in that.
+    fn place(&self, span: Range<usize>) -> Option<(&Source, Range<usize>)> {
+        let source = self.sources.iter().rfind(|source| source.start <= span.start)?;
+        Some((source, span.start - source.start..span.end.saturating_sub(source.start)))
+    }
+
     fn origin(&self, span: Range<usize>) -> Origin {
-        text::origin(self.text.as_bytes(), span.start, self.file)
+        match self.place(span) {
+            Some((source, span)) => text::origin(source.text.as_bytes(), span.start, &source.file),
+            None => Origin::default(),
+        }
     }
 }
 
+#[cfg(test)]
+mod extends_tests;
 #[cfg(test)]
 mod tests;

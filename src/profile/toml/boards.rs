@@ -12,7 +12,7 @@ use ::toml::Spanned;
 
 /// The whole profile.
 pub fn board(profile: &Profile, root: Node) -> Result<Board> {
-    let mut root = Table::open(profile, root, "", &["board", "cgroup", "bridge", "container"]);
+    let mut root = Table::open(profile, root, "", &["extends", "board", "cgroup", "bridge", "container"]);
     // Before anything else, so that a section with a wrong name is not told to be missing.
     profile.verdict()?;
     let section = root.take("board");
@@ -21,7 +21,7 @@ pub fn board(profile: &Profile, root: Node) -> Result<Board> {
         Table::open(profile, section, "", &["name", "description", "compatible", "arch", "cpus"]);
     let name = section.read("name", as_is);
     let mut board = Board {
-        file: Some(profile.file.clone()),
+        file: profile.sources.first().map(|source| source.file.clone()),
         name: section.need("name", name)?,
         description: section.read("description", as_is).unwrap_or_default(),
         compatible: section.words("compatible").into_iter().map(Spanned::into_inner).collect(),

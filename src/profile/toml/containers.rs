@@ -88,13 +88,11 @@ fn from_lxc(mut table: Table, config: Text) -> Result<(Container, Range<usize>)>
             .hint("the LXC file says it; settings = [\"lxc.KEY = VALUE\"] says it otherwise");
         profile.note(error, key.span());
     }
-    let beside = Path::new(profile.file.as_ref()).parent().unwrap_or(Path::new(""));
-    let path = beside.join(config.get_ref());
-    let path = path.to_string_lossy();
+    let path = profile.beside(&config);
     let (name, named) = match name(&mut table)? {
         (Some(name), named) => (name, named),
         (None, _) => {
-            let stem = Path::new(path.as_ref()).file_stem().unwrap_or_default().to_string_lossy();
+            let stem = Path::new(&path).file_stem().unwrap_or_default().to_string_lossy();
             let name = stem.parse().map_err(|error: Error| {
                 let error = error.hint("name = \"…\" gives it another").tried("config");
                 error.at(&profile.origin(config.span()))

@@ -111,7 +111,7 @@ pub fn rules(container: &mut Table, origin: &Origin) -> Vec<CgroupRule> {
 
 /// Rules as they gather.
 struct Rules<'a> {
-    profile: &'a Profile<'a>,
+    profile: &'a Profile,
     list: Vec<CgroupRule>,
 }
 

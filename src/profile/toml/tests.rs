@@ -212,7 +212,10 @@ fn what_is_wrong_is_named_with_line_and_column() {
         ("[board\n", "b/p:1:7: unclosed table"),
         ("[board]\nname = 'b'\nname = 'c'", "b/p:3:1: duplicate key"),
         ("[board]", "b/p:1:1: key \"name\" is missing"),
-        ("name = 'b'", "b/p:1:1: unknown key \"name\" (known here: board, cgroup, bridge, container)"),
+        (
+            "name = 'b'",
+            "b/p:1:1: unknown key \"name\" (known here: extends, board, cgroup, bridge, container)",
+        ),
         ("[board]\nnam = 'b'", "b/p:2:1: unknown key \"nam\" (did you mean name?)"),
         ("[board]\nname = ''", "b/p:2:8: name: is empty"),
         ("[board]\nname = \"a\\u0000\"", "b/p:2:8: name: \"a\\0\" holds '\\0'"),

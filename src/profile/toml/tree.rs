@@ -26,8 +26,8 @@ pub enum Value {
     Other,
 }
 
-/// What the toml crate has parsed, with the places of all keys and values.
-pub fn value(parsed: DeValue) -> Value {
+/// What the toml crate has parsed, with the places of all keys and values, which are greater by `start`.
+pub fn value(parsed: DeValue, start: usize) -> Value {
     match parsed {
         DeValue::String(text) => Value::Text(text.into_owned()),
         DeValue::Boolean(value) => Value::Bool(value),
@@ -35,31 +35,33 @@ pub fn value(parsed: DeValue) -> Value {
             Ok(number) => Value::Number(number),
             Err(_) => Value::Other,
         },
-        DeValue::Array(list) => Value::List(list.into_iter().map(node).collect()),
-        DeValue::Table(entries) => table(entries),
+        DeValue::Array(list) => Value::List(list.into_iter().map(|item| node(item, start)).collect()),
+        DeValue::Table(entries) => table(entries, start),
         DeValue::Float(_) | DeValue::Datetime(_) => Value::Other,
     }
 }
 
-fn node(parsed: Spanned<DeValue>) -> Node {
-    Spanned::new(parsed.span(), value(parsed.into_inner()))
+fn shifted(span: Range<usize>, start: usize) -> Range<usize> {
+    span.start + start..span.end + start
+}
+
+fn node(parsed: Spanned<DeValue>, start: usize) -> Node {
+    Spanned::new(shifted(parsed.span(), start), value(parsed.into_inner(), start))
 }
 
 /// The same for a table.
-pub fn table(entries: DeTable) -> Value {
-    let entries = entries.into_iter();
-    Value::Table(
-        entries
-            .map(|(key, at)| (Spanned::new(key.span(), key.into_inner().into_owned()), node(at)))
-            .collect(),
-    )
+pub fn table(entries: DeTable, start: usize) -> Value {
+    let entries = entries.into_iter().map(|(key, at)| {
+        (Spanned::new(shifted(key.span(), start), key.into_inner().into_owned()), node(at, start))
+    });
+    Value::Table(entries.collect())
 }
 
 /// A table whose keys are all known; they are taken one by one. What is wrong with a value is noted with the profile,
 /// which keeps the first finding, and its key counts as left out: whoever reads a section asks [`Profile::verdict`] once,
 /// at its end. (6 KB less code than a branch for an error at each key.)
 pub struct Table<'a> {
-    pub profile: &'a Profile<'a>,
+    pub profile: &'a Profile,
     pub span: Range<usize>,
     /// What stands before a key in messages: `cpu.`.
     prefix: &'static str,
@@ -70,7 +72,7 @@ pub struct Table<'a> {
 impl<'a> Table<'a> {
     /// `node` as a table with these keys; what is none is noted and taken for an empty one.
     pub fn open(
-        profile: &'a Profile<'a>,
+        profile: &'a Profile,
         node: Node,
         prefix: &'static str,
         known: &'static [&'static str],
@@ -233,7 +235,7 @@ impl<'a> Table<'a> {
     }
 }
 
-impl Profile<'_> {
+impl Profile {
     /// Notes what is wrong at `span`; the first finding stays.
     pub fn note(&self, error: Error, span: Range<usize>) {
         let mut first = self.first.borrow_mut();
@@ -257,7 +259,8 @@ impl Profile<'_> {
 
     /// The value at `span` is not of the type it has to be. Shown is the profile's own text.
     pub fn unexpected(&self, span: Range<usize>, expected: &str) {
-        let found = self.text.get(span.clone()).unwrap_or_default();
+        let found =
+            self.place(span.clone()).and_then(|(source, span)| source.text.get(span)).unwrap_or_default();
         self.note(Error::config(format!("{} stands where {expected} is expected", shown(found))), span);
     }
 
