@@ -1,6 +1,7 @@
 //! A container as the user asked for it. Every default is spelled out, so that an LXC file and a TOML section that mean
 //! the same are equal.
 
+use super::startup::Startup;
 use super::value::{
     Capabilities, ContainerName, Gateway4, Gateway6, IfName, Ipv4Net, Ipv6Net, Mac, MacvlanMode, Signal,
 };
@@ -66,6 +67,8 @@ pub struct Container {
     pub log_level: Option<log::LevelFilter>,
     /// Where it is logged (`lxc.logfile`), a file on the host.
     pub log_file: Option<String>,
+    /// When `up` starts it, and what happens when it ends.
+    pub startup: Startup,
     /// Where the section starts.
     pub origin: Origin,
 }
@@ -252,6 +255,7 @@ impl Container {
             execute_command: Vec::new(),
             log_level: None,
             log_file: None,
+            startup: Startup::default(),
             origin: Origin::default(),
         }
     }

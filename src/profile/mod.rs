@@ -7,6 +7,7 @@ pub mod container;
 pub mod field;
 pub mod fstab;
 pub mod lxc;
+pub mod startup;
 pub mod text;
 pub mod toml;
 pub mod value;

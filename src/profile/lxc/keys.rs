@@ -37,6 +37,10 @@ enum Key {
     InitGid,
     ExecuteCommand,
     NoNewPrivs,
+    StartAuto,
+    StartDelay,
+    StartOrder,
+    Group,
     /// Handled where lines are read; listed for the hint.
     Include,
     /// Accepted and of no effect, as in 0.9.0.
@@ -118,7 +122,7 @@ const KEYS: &[(&str, Key)] = &[
     ("console.rotate", Key::NotYet),
     ("console.size", Key::NotYet),
     ("ephemeral", Key::NotYet),
-    ("group", Key::NotYet),
+    ("group", Key::Group),
     ("hook.pre-start", Key::NotYet),
     ("hook.pre-mount", Key::NotYet),
     ("hook.mount", Key::NotYet),
@@ -144,9 +148,9 @@ const KEYS: &[(&str, Key)] = &[
     ("rootfs.backend", Key::NotYet),
     ("rootfs.managed", Key::NotYet),
     ("sched.core", Key::NotYet),
-    ("start.auto", Key::NotYet),
-    ("start.delay", Key::NotYet),
-    ("start.order", Key::NotYet),
+    ("start.auto", Key::StartAuto),
+    ("start.delay", Key::StartDelay),
+    ("start.order", Key::StartOrder),
     ("time.offset.boot", Key::NotYet),
     ("time.offset.monotonic", Key::NotYet),
     ("network", Key::NotYet),
@@ -271,6 +275,15 @@ impl Reader {
             Key::InitGid => container.gid = field::number(value, 0, u32::MAX - 1)?,
             Key::ExecuteCommand => container.execute_command = field::words(value)?,
             Key::NoNewPrivs => container.no_new_privs = field::flag(value)?,
+            Key::StartAuto => container.startup.autostart = Some(field::flag(value)?),
+            // Seconds, up to the same day that a profile's may take.
+            Key::StartDelay => container.startup.delay = field::number(value, 0, 86_400)? * 1000,
+            Key::StartOrder => {
+                container.startup.order = value
+                    .parse()
+                    .map_err(|_| Error::config(format!("\"{}\" is not a whole number", shown(value))))?
+            }
+            Key::Group => container.startup.groups.push(value.into()),
             Key::Kmsg | Key::Profile | Key::Include | Key::Ignored | Key::NotYet => {}
         }
         Ok(())
@@ -288,6 +301,7 @@ fn empty(container: &mut Container, entries: &mut Vec<(String, Origin)>, key: Ke
         Key::MountAuto => container.auto_mounts = Default::default(),
         Key::CapDrop | Key::CapKeep => container.capabilities = Capabilities::All,
         Key::Environment => container.environment.clear(),
+        Key::Group => container.startup.groups.clear(),
         Key::Ignored => {}
         _ => return Err(no_value()),
     }

@@ -145,7 +145,7 @@ fn every_key_is_applied_or_says_that_it_is_not_yet() {
     }
     for key in
         "id_map seccomp hook.pre-start hook.pre-mount hook.mount hook.autodev hook.start hook.post-stop idmap \
-         seccomp.profile signal.stop signal.reboot hook.start-host hook.stop start.auto start.delay start.order group \
+         seccomp.profile signal.stop signal.reboot hook.start-host hook.stop \
          ephemeral namespace.clone namespace.keep namespace.share.net console.logfile console.buffer.size \
          console.rotate console.size network.veth.pair network.vlan.id network.script.up network.script.down"
             .split(' ')

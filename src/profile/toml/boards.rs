@@ -6,6 +6,7 @@ use crate::error::{Error, Result};
 use crate::profile::board::{Board, Bridge, CgroupSetup, Layout, PORT_WAIT};
 use crate::profile::container::CgroupRule;
 use crate::profile::field;
+use crate::profile::startup;
 use crate::profile::text::shown;
 use crate::profile::value::{CpuList, IfName, MAX_CPU};
 use ::toml::Spanned;
@@ -51,6 +52,7 @@ pub fn board(profile: &Profile, root: Node) -> Result<Board> {
         board.containers.push(container);
     }
     profile.verdict()?;
+    startup::check(&board.containers)?;
     Ok(board)
 }
 

@@ -1,9 +1,11 @@
 //! `[[container]]`.
 
+use super::boards::once;
 use super::tree::{Node, Table, Text, Value};
 use super::{Profile, limits, mounts, network};
 use crate::error::{Error, Result};
 use crate::profile::container::{AutoMode, Console, Container, Dev};
+use crate::profile::startup::{Dependency, Startup};
 use crate::profile::text::shown;
 use crate::profile::value::{CapSet, Capabilities, ContainerName};
 use crate::profile::{field, lxc};
@@ -47,6 +49,34 @@ const KEYS: &[&str] = &[
     "stop-signal",
     "log-level",
     "log-file",
+    "autostart",
+    "requires",
+    "after",
+    "order",
+    "start-delay",
+    "ready",
+    "ready-timeout",
+    "groups",
+    "restart",
+    "restart-delay",
+    "restart-limit",
+];
+
+/// Those that an LXC file can not say, or that the profile says otherwise.
+const BESIDE_CONFIG: &[&str] = &[
+    "name",
+    "settings",
+    "autostart",
+    "requires",
+    "after",
+    "order",
+    "start-delay",
+    "ready",
+    "ready-timeout",
+    "groups",
+    "restart",
+    "restart-delay",
+    "restart-limit",
 ];
 
 /// One container, and the place of what gave it its name.
@@ -83,7 +113,7 @@ fn name(table: &mut Table) -> Result<(Option<ContainerName>, Range<usize>)> {
 /// `config = "foo23.conf"`: an LXC file beside the profile, with LXC's defaults. It has the other keys' say.
 fn from_lxc(mut table: Table, config: Text) -> Result<(Container, Range<usize>)> {
     let profile = table.profile;
-    if let Some(key) = table.beside(&["name", "settings"]) {
+    if let Some(key) = table.beside(BESIDE_CONFIG) {
         let error = Error::config(format!("key \"{}\" stands beside config", key.get_ref()))
             .hint("the LXC file says it; settings = [\"lxc.KEY = VALUE\"] says it otherwise");
         profile.note(error, key.span());
@@ -104,7 +134,13 @@ fn from_lxc(mut table: Table, config: Text) -> Result<(Container, Range<usize>)>
     profile.verdict()?;
     let settings = settings.iter().map(|text| (text.get_ref().as_str(), profile.origin(text.span())));
     match lxc::read_with(&path, &name, settings) {
-        Ok(container) => Ok((container, named)),
+        Ok(mut container) => {
+            startup(&mut table, &mut container.startup);
+            match profile.verdict() {
+                Ok(()) => Ok((container, named)),
+                Err(error) => Err(error.tried(format!("container \"{name}\""))),
+            }
+        }
         Err(error) => Err(error.at(&profile.origin(config.span())).tried(format!("container \"{name}\""))),
     }
 }
@@ -160,6 +196,39 @@ fn fill(table: &mut Table, c: &mut Container) {
         }
     }
     c.cgroup = limits::rules(table, &c.origin);
+    startup(table, &mut c.startup);
+}
+
+/// When it is started, and what happens when it ends; what the table does not say stays.
+fn startup(table: &mut Table, startup: &mut Startup) {
+    let s = startup;
+    s.autostart = table.flag("autostart").or(s.autostart);
+    s.requires = dependencies(table, "requires");
+    s.after = dependencies(table, "after");
+    if let Some(order) = table.number("order", i32::MIN.into(), i32::MAX.into()) {
+        s.order = *order.get_ref() as i32;
+    }
+    s.delay = table.read("start-delay", field::duration).unwrap_or(s.delay);
+    s.ready = table.read("ready", str::parse).unwrap_or_default();
+    s.ready_timeout = table.read("ready-timeout", field::duration).unwrap_or(s.ready_timeout);
+    let groups = table.words("groups");
+    if !groups.is_empty() {
+        s.groups = groups.into_iter().map(Text::into_inner).collect();
+    }
+    s.restart.policy = table.read("restart", str::parse).unwrap_or_default();
+    s.restart.delay = table.read("restart-delay", field::duration).unwrap_or(s.restart.delay);
+    s.restart.limit = table.small("restart-limit", 0, 1_000_000).unwrap_or(s.restart.limit);
+}
+
+fn dependencies(table: &mut Table, key: &str) -> Vec<Dependency> {
+    let mut found: Vec<Dependency> = Vec::new();
+    for text in table.words(key) {
+        if let Some(name) = table.parse::<ContainerName>(key, &text, str::parse) {
+            once(table, key, &text, found.iter().any(|before| before.name == name));
+            found.push(Dependency { name, origin: table.profile.origin(text.span()) });
+        }
+    }
+    found
 }
 
 /// A word of a command or a variable's value: it may be empty and hold anything but NUL.

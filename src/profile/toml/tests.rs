@@ -504,3 +504,76 @@ fn the_readme_describes_every_key_and_no_other() {
         known().into_iter().map(|(table, keys)| (table.to_string(), keys)).collect();
     assert_eq!(described, known);
 }
+
+#[test]
+fn startup_keys_are_read_and_an_lxc_file_is_overruled() {
+    use crate::profile::startup::{Policy, Ready, Restart};
+    let board = model(&with(
+        "autostart = false\nrequires = ['d']\nafter = ['e']\norder = -3\nstart-delay = '2s'\nready = 'file:/run/up'\n\
+         ready-timeout = '1m'\ngroups = ['g', 'h']\nrestart = 'on-failure'\nrestart-delay = '10ms'\nrestart-limit = 7\n\
+         [[container]]\nname = 'd'\n[[container]]\nname = 'e'\nafter = ['d']",
+    ));
+    let c = &board.containers[0].startup;
+    assert_eq!((c.autostart, c.order, c.delay, c.ready_timeout), (Some(false), -3, 2000, 60_000));
+    let names: Vec<_> = c.dependencies().map(|(key, other)| format!("{key} {}", other.name)).collect();
+    assert_eq!(names, ["requires d", "after e"]);
+    assert_eq!((&c.ready, c.groups.join(" ").as_str()), (&Ready::File("/run/up".into()), "g h"));
+    assert_eq!(c.restart, Restart { policy: Policy::OnFailure, delay: 10, limit: 7 });
+    assert_eq!(board.containers[1].startup, Default::default());
+
+    let dir = std::env::temp_dir().join(format!("boardbox-startup-{}", std::process::id()));
+    std::fs::create_dir_all(&dir).unwrap();
+    let file = "lxc.start.auto = 0\nlxc.start.delay = 3\nlxc.start.order = 7\nlxc.group = a\nlxc.group = b\n";
+    std::fs::write(dir.join("foo.conf"), file).unwrap();
+    let path = dir.join("p.toml");
+    let read = |lines: &str| {
+        let text = format!("[board]\nname='b'\n[[container]]\nconfig='foo.conf'\n{lines}");
+        parse(text.as_bytes(), &path.to_str().unwrap().into())
+            .map(|board| board.containers[0].startup.clone())
+    };
+    let said = read("").unwrap();
+    assert_eq!((said.autostart, said.delay, said.order, said.groups.len()), (Some(false), 3000, 7, 2));
+    let said = read("autostart = true\norder = 1\ngroups = ['c']\nrestart = 'always'").unwrap();
+    assert_eq!((said.autostart, said.delay, said.order), (Some(true), 3000, 1));
+    assert_eq!((said.groups.join(" ").as_str(), said.restart.policy), ("c", Policy::Always));
+    let error = read("restart = 'x'").unwrap_err().to_string();
+    assert!(
+        error.ends_with(
+            "p.toml:5:11: container \"foo\": restart: \"x\" is unknown (no, on-failure or always)"
+        ),
+        "{error}"
+    );
+    std::fs::remove_dir_all(&dir).unwrap();
+}
+
+#[test]
+fn circles_and_names_of_nobody_are_named_with_their_place() {
+    let all = |keys: &[&str]| {
+        let container = |(index, keys): (usize, &&str)| format!("[[container]]\nname = 'c{index}'\n{keys}\n");
+        let containers: Vec<String> = keys.iter().enumerate().map(container).collect();
+        format!("[board]\nname = 'b'\n{}", containers.concat())
+    };
+    for (keys, message) in [
+        (
+            &["requires = ['c0']"][..],
+            "b/p:5:13: container \"c0\": they wait for each other: c0 -> c0 (take one",
+        ),
+        (
+            &["requires = ['c1']", "after = ['c2']", "requires = ['c1']"],
+            "b/p:8:10: container \"c1\": they wait for each other: c1 -> c2 -> c1 (",
+        ),
+        (&["after = ['c9']", ""], "b/p:5:10: container \"c0\": after: there is no container \"c9\""),
+        (&["requires = ['c1', 'c1']", ""], "b/p:5:19: container \"c0\": requires: \"c1\" is named twice"),
+        (&["requires = ['a b']"], "b/p:5:13: container \"c0\": requires: container name \"a b\": holds ' '"),
+        (&["ready = 'tcp:x:1'"], "b/p:5:9: container \"c0\": ready: \"tcp:x:1\" has no address of numbers"),
+        (
+            &["restart-limit = -1"],
+            "b/p:5:17: container \"c0\": restart-limit: -1 is not a number 0..=1000000",
+        ),
+        (&["order = 3000000000"], "b/p:5:9: container \"c0\": order: 3000000000 is not a number"),
+    ] {
+        let error = error(all(keys));
+        assert!(error.starts_with(message), "{keys:?}: {error}");
+    }
+    model(&all(&["requires = ['c1', 'c2']", "requires = ['c2']", ""]));
+}
