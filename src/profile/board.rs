@@ -20,6 +20,8 @@ pub struct Board {
     pub arch: String,
     /// `board.cpus`: how many cpus the board has, 1..=1024.
     pub cpus: Option<u32>,
+    /// `board.memory` in bytes, 1 MiB or more: for `check`, nothing else asks.
+    pub memory: Option<u64>,
     /// `[cgroup]`.
     pub cgroup: CgroupSetup,
     /// `[[bridge]]`, in file order.

@@ -8,10 +8,11 @@ TOP = os.path.dirname(os.path.dirname(HERE))
 
 
 class Board:
-    """One kind of emulated board. Its name is that of its profile, boards/NAME.toml."""
+    """One kind of emulated board. Its profile is boards/PROFILE.toml."""
 
-    def __init__(self, name, arch, kernel, console, machine, memory=512):
+    def __init__(self, name, arch, kernel, console, machine, memory=512, profile=None):
         self.name = name
+        self.profile = profile or name
         self.arch = arch  # as in dist/boardbox-ARCH
         self.kernel = kernel  # the file in the directory that kernel-NAME prints
         self.console = console
@@ -38,7 +39,7 @@ BOARDS = {
         Board("p4080ds", "powerpc", "vmlinux", "ttyS0",
               ["qemu-system-ppc", "-M", "ppce500", "-cpu", "e500mc", "-smp", "8"]),
         Board("aarch64", "aarch64", "Image", "ttyAMA0",
-              ["qemu-system-aarch64", "-M", "virt", "-cpu", "cortex-a72", "-smp", "4"]),
+              ["qemu-system-aarch64", "-M", "virt", "-cpu", "cortex-a72", "-smp", "4"], profile="qemu-virt-aarch64"),
     )
 }
 

@@ -1,7 +1,7 @@
 //! `[board]`, `[cgroup]`, `[[bridge]]`, and what only the whole profile can tell.
 
 use super::tree::{Node, Table, Text};
-use super::{Profile, containers, network};
+use super::{Profile, containers, limits, network};
 use crate::error::{Error, Result};
 use crate::profile::board::{Board, Bridge, CgroupSetup, Layout, PORT_WAIT};
 use crate::profile::container::CgroupRule;
@@ -19,7 +19,7 @@ pub fn board(profile: &Profile, root: Node) -> Result<Board> {
     let section = root.take("board");
     let section = root.need("board", section)?;
     let mut section =
-        Table::open(profile, section, "", &["name", "description", "compatible", "arch", "cpus"]);
+        Table::open(profile, section, "", &["name", "description", "compatible", "arch", "cpus", "memory"]);
     let name = section.read("name", as_is);
     let mut board = Board {
         file: profile.sources.first().map(|source| source.file.clone()),
@@ -28,6 +28,7 @@ pub fn board(profile: &Profile, root: Node) -> Result<Board> {
         compatible: section.words("compatible").into_iter().map(Spanned::into_inner).collect(),
         arch: section.read("arch", arch).unwrap_or_default(),
         cpus: section.small("cpus", 1, u32::from(MAX_CPU) + 1),
+        memory: limits::size(&mut section, "memory", 1 << 20).map(|(bytes, _)| bytes as u64),
         ..Board::default()
     };
     profile.verdict()?;

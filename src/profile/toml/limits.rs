@@ -171,34 +171,10 @@ impl Rules<'_> {
 
     /// A size that is not below `least`, which is what is returned where there is none.
     fn size(&mut self, table: &mut Table, key: &str, file: &str, least: i64) -> i64 {
-        let Some(node) = table.take(key) else { return least };
-        let bytes = match node.get_ref() {
-            Value::Number(bytes) => Some(*bytes),
-            Value::Text(text) => bytes(text),
-            _ => {
-                self.profile.unexpected(node.span(), "a size such as 65536 or \"64M\"");
-                return least;
-            }
-        };
-        match bytes {
-            Some(bytes) if bytes >= least => {
-                let origin = self.profile.origin(node.span());
-                self.rule(file, &bytes.to_string(), &origin);
-                bytes
-            }
-            // Less than a page is nothing; memory with swap is not less than memory.
-            Some(bytes) => {
-                table.wrong(Error::config(format!("{bytes} bytes are less than {least}")), key, node.span());
-                least
-            }
-            None => {
-                let text = if let Value::Text(text) = node.get_ref() { shown(text) } else { String::new() };
-                let error = Error::config(format!("\"{text}\" is not a size"))
-                    .hint("a number of bytes, or a string with K, M or G: \"64M\"");
-                table.wrong(error, key, node.span());
-                least
-            }
-        }
+        let Some((bytes, span)) = size(table, key, least) else { return least };
+        let origin = self.profile.origin(span);
+        self.rule(file, &bytes.to_string(), &origin);
+        bytes
     }
 
     fn standard_devices(&mut self, origin: &Origin) {
@@ -215,6 +191,34 @@ impl Rules<'_> {
             }
         }
     }
+}
+
+/// A size in bytes that is not below `least`, and its place.
+pub fn size(table: &mut Table, key: &str, least: i64) -> Option<(i64, Range<usize>)> {
+    let node = table.take(key)?;
+    let span = node.span();
+    let bytes = match node.get_ref() {
+        Value::Number(bytes) => Some(*bytes),
+        Value::Text(text) => bytes(text),
+        _ => {
+            table.profile.unexpected(span, "a size such as 65536 or \"64M\"");
+            return None;
+        }
+    };
+    match bytes {
+        Some(bytes) if bytes >= least => return Some((bytes, span)),
+        // Less than a page is nothing; memory with swap is not less than memory.
+        Some(bytes) => {
+            table.wrong(Error::config(format!("{bytes} bytes are less than {least}")), key, span);
+        }
+        None => {
+            let text = if let Value::Text(text) = node.get_ref() { shown(text) } else { String::new() };
+            let error = Error::config(format!("\"{text}\" is not a size"))
+                .hint("a number of bytes, or a string with K, M or G: \"64M\"");
+            table.wrong(error, key, span);
+        }
+    }
+    None
 }
 
 /// `4096`, `64K`, `64M`, `1G`; the letters are powers of 1024.

@@ -37,6 +37,7 @@ fn a_container_that_spells_out_lxcs_defaults_is_the_seeds() {
 fn a_board_is_read() {
     let board = read(P4080DS).unwrap();
     assert_eq!((board.name.as_str(), board.arch.as_str(), board.cpus), ("p4080ds", "ppc", Some(8)));
+    assert_eq!(board.memory, Some(4 << 30));
     assert_eq!(board.compatible, ["fsl,P4080DS"]);
     assert_eq!(board.bridges.len(), 1);
     assert_eq!(board.bridges[0].ports, ["eth0".parse().unwrap()]);
@@ -53,6 +54,40 @@ fn a_board_is_read() {
     assert_eq!((board.cgroup.comount.len(), board.cgroup.favordynmods), (1, true));
     assert_eq!((board.bridges[0].ipv4.len(), board.bridges[0].mtu), (2, Some(1400)));
     assert_eq!(model("board.name = 'b'").cgroup, Default::default());
+}
+
+#[test]
+fn every_board_is_read_and_listed_and_says_what_it_is() {
+    let boards = concat!(env!("CARGO_MANIFEST_DIR"), "/boards");
+    let readme = std::fs::read_to_string(format!("{boards}/README.md")).unwrap();
+    let mut seen = Vec::new();
+    for entry in std::fs::read_dir(boards).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_none_or(|extension| extension != "toml") {
+            continue;
+        }
+        let board = read(path.to_str().unwrap()).unwrap_or_else(|error| panic!("{error}"));
+        assert!(readme.contains(&format!("\n| `{}.toml` |", board.name)), "{}", board.name);
+        assert_eq!(path.file_stem().unwrap().to_str(), Some(board.name.as_str()));
+        assert!(board.cpus.is_some() && !board.description.is_empty(), "{}", board.name);
+        // What `make demo` runs on is any machine.
+        if board.name != "demo" {
+            assert!(board.memory.is_some() && board.compatible.len() == 1, "{}", board.name);
+            assert!(board.containers.len() >= 2 && !board.arch.is_empty(), "{}", board.name);
+        }
+        seen.push(board.name);
+    }
+    for name in ["p4080ds", "ls1046ardb", "imx8mm-evk", "raspberrypi-4", "qemu-ppce500", "qemu-virt-aarch64"]
+    {
+        assert!(seen.iter().any(|other| other == name), "{name}");
+    }
+    let (real, emulated) =
+        (read(P4080DS).unwrap(), read(&P4080DS.replace("p4080ds", "qemu-ppce500")).unwrap());
+    assert_eq!((real.containers, real.cgroup), (emulated.containers, emulated.cgroup));
+    assert_eq!(
+        (emulated.compatible.as_slice(), emulated.memory),
+        (["fsl,qemu-e500".into()].as_slice(), Some(512 << 20))
+    );
 }
 
 #[test]
@@ -230,6 +265,11 @@ fn what_is_wrong_is_named_with_line_and_column() {
             "[board]\nname = 'b'\n[[bridge]]\nname = 'x'\nports = ['e', 'e']",
             "b/p:5:15: bridge \"x\": ports: \"e\" is named twice",
         ),
+        (
+            "[board]\nname = 'b'\nmemory = '1X'",
+            "b/p:3:10: memory: \"1X\" is not a size (a number of bytes, or",
+        ),
+        ("[board]\nname = 'b'\nmemory = 640", "b/p:3:10: memory: 640 bytes are less than 1048576"),
         ("[board]\nname = 'b'\narch = 'x87'", "b/p:3:8: arch: architecture \"x87\" is unknown"),
         ("board = 3", "b/p:1:9: 3 stands where a table is expected"),
         ("container = 'x'\n[board]\nname = 'b'", "b/p:1:13: 'x' stands where a list is expected"),
