@@ -22,6 +22,34 @@ impl Origin {
     }
 }
 
+/// Where the values of a section were written, by their keys. Equal to any other, as an [`Origin`] is.
+#[derive(Clone, Debug, Default)]
+pub struct Places(Vec<(&'static str, Origin)>);
+
+impl Places {
+    /// Notes the place of the value of `key`; a later one goes before.
+    pub fn note(&mut self, key: &'static str, origin: Origin) {
+        self.0.push((key, origin));
+    }
+
+    /// The place of the value of `key`, if it was written.
+    pub fn get(&self, key: &str) -> Option<&Origin> {
+        self.0.iter().rev().find(|place| place.0 == key).map(|place| &place.1)
+    }
+}
+
+impl PartialEq for Places {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Eq for Places {}
+
+impl std::hash::Hash for Places {
+    fn hash<H: std::hash::Hasher>(&self, _: &mut H) {}
+}
+
 impl PartialEq for Origin {
     fn eq(&self, _: &Self) -> bool {
         true
@@ -105,6 +133,8 @@ pub struct Details {
     pub hint: String,
     /// The errno behind `cause`, 0 if there is none: for fallbacks and tests, never printed bare.
     pub errno: i32,
+    /// The rule of `boardbox check` that it breaks, where a reader found it (docs/checks.md).
+    pub rule: &'static str,
 }
 
 /// The result of everything that can fail here.
@@ -120,6 +150,7 @@ impl Error {
             cause: cause.into(),
             hint: String::new(),
             errno: 0,
+            rule: "value",
         }))
     }
 
@@ -178,6 +209,12 @@ impl Error {
         if self.origin.file.is_none() {
             self.origin = origin.clone();
         }
+        self
+    }
+
+    /// Names the rule of `boardbox check`.
+    pub fn rule(mut self, rule: &'static str) -> Self {
+        self.rule = rule;
         self
     }
 

@@ -18,6 +18,7 @@ fn br0(ports: &[&str]) -> Bridge {
         ipv6: Vec::new(),
         wait: 0,
         origin: Origin::default(),
+        places: Default::default(),
     }
 }
 

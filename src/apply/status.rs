@@ -161,6 +161,7 @@ mod tests {
             ipv6: Vec::new(),
             wait: 0,
             origin: Default::default(),
+            places: Default::default(),
         };
         board.bridges = vec![bridge("br0"), bridge("br1")];
         let hierarchy = |version, mountpoint: &str, controller: &str| Hierarchy {

@@ -177,6 +177,7 @@ mod tests {
             ipv6: Vec::new(),
             wait: 0,
             origin: Origin::default(),
+            places: Default::default(),
         }
     }
 

@@ -99,6 +99,7 @@ mod tests {
             gateway4: None,
             gateway6: None,
             origin: Origin::default(),
+            places: Default::default(),
         }
     }
 

@@ -2,7 +2,7 @@
 
 use super::container::Container;
 use super::value::{IfName, Ipv4Net, Ipv6Net, Mac};
-use crate::error::Origin;
+use crate::error::{Origin, Places};
 use std::rc::Rc;
 
 /// A whole board profile.
@@ -28,6 +28,8 @@ pub struct Board {
     pub bridges: Vec<Bridge>,
     /// `[[container]]`, in file order.
     pub containers: Vec<Container>,
+    /// Where the values of `[board]` stand.
+    pub places: Places,
 }
 
 /// Which cgroup interface the profile wants.
@@ -57,6 +59,8 @@ pub struct CgroupSetup {
     pub favordynmods: bool,
     /// Where the section starts.
     pub origin: Origin,
+    /// Where its values stand.
+    pub places: Places,
 }
 
 /// The controllers a container joins where its host has them, so that freezing, limits and statistics always work.
@@ -72,6 +76,7 @@ impl Default for CgroupSetup {
             comount: Vec::new(),
             favordynmods: false,
             origin: Origin::default(),
+            places: Places::default(),
         }
     }
 }
@@ -99,4 +104,6 @@ pub struct Bridge {
     pub wait: u32,
     /// Where the section starts.
     pub origin: Origin,
+    /// Where its values stand.
+    pub places: Places,
 }

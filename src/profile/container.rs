@@ -5,7 +5,7 @@ use super::startup::Startup;
 use super::value::{
     Capabilities, ContainerName, Gateway4, Gateway6, IfName, Ipv4Net, Ipv6Net, Mac, MacvlanMode, Signal,
 };
-use crate::error::Origin;
+use crate::error::{Origin, Places};
 
 /// One container.
 #[derive(Clone, Debug, PartialEq)]
@@ -71,6 +71,8 @@ pub struct Container {
     pub startup: Startup,
     /// Where the section starts.
     pub origin: Origin,
+    /// Where its values stand, by their TOML keys also for an LXC file's.
+    pub places: Places,
 }
 
 /// What /dev is inside.
@@ -207,6 +209,8 @@ pub struct Nic {
     pub gateway6: Option<Gateway6>,
     /// Where the section starts.
     pub origin: Origin,
+    /// Where its values stand, by their TOML keys also for an LXC file's.
+    pub places: Places,
 }
 
 /// What kind of interface.
@@ -257,6 +261,7 @@ impl Container {
             log_file: None,
             startup: Startup::default(),
             origin: Origin::default(),
+            places: Places::default(),
         }
     }
 

@@ -7,6 +7,31 @@ use std::rc::Rc;
 /// The largest profile or LXC file in bytes; the largest known one has 30 KB.
 pub const MAX_FILE: usize = 1 << 20;
 
+/// What reading a file has brought up.
+#[derive(Debug, Default)]
+pub struct Findings {
+    /// What is wrong, in the order in which it was found.
+    pub wrong: Vec<Error>,
+    /// What is read over, as LXC does: for the log, and for `check`.
+    pub remarks: Vec<Error>,
+}
+
+impl Findings {
+    /// The first thing that is wrong; the remarks go to the log.
+    pub fn first(self) -> Result<()> {
+        for remark in &self.remarks {
+            log::warn!("{remark}");
+        }
+        self.wrong.into_iter().next().map_or(Ok(()), Err)
+    }
+}
+
+impl From<Error> for Findings {
+    fn from(error: Error) -> Self {
+        Self { wrong: vec![error], remarks: Vec::new() }
+    }
+}
+
 /// The file's bytes, at most one more than [`MAX_FILE`] of them: [`bounded`] refuses that one with its place.
 pub fn read(path: &str, what: &str) -> Result<Vec<u8>> {
     let failed = |error| Error::io(format!("read {what} {}", shown(path)), &error).kind(Kind::Config);

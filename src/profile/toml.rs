@@ -1,6 +1,7 @@
 //! Board profiles in TOML. boards/README.md describes every key.
 //!
-//! Every error says file, line and column of the text that is wrong; the first one found is told.
+//! Every error says file, line and column of the text that is wrong. Reading goes on after one: [`survey`] tells all, the
+//! others the first.
 
 mod boards;
 mod containers;
@@ -13,8 +14,8 @@ mod tree;
 pub use limits::STANDARD_DEVICES;
 
 use super::Board;
-use super::text;
-use crate::error::{Error, Origin, Result};
+use super::text::{self, Findings};
+use crate::error::{Origin, Result};
 use ::toml::Spanned;
 use std::cell::RefCell;
 use std::ops::Range;
@@ -27,9 +28,23 @@ pub fn read(path: &str) -> Result<Board> {
 
 /// Reads `text` as if it were the file `file`: what it extends and LXC files it names are looked for beside that.
 pub fn parse(text: &[u8], file: &Rc<str>) -> Result<Board> {
-    let mut profile = Profile { sources: Vec::new(), first: RefCell::new(None) };
-    let root = profile.load(text, file, &mut Vec::new())?;
-    boards::board(&profile, Spanned::new(0..0, root))
+    let (board, findings) = survey(text, file);
+    findings.first()?;
+    Ok(board)
+}
+
+/// The same, with everything that is wrong: the board is what could be made of the rest.
+pub fn survey(text: &[u8], file: &Rc<str>) -> (Board, Findings) {
+    let mut profile = Profile { sources: Vec::new(), findings: RefCell::default() };
+    let board = match profile.load(text, file, &mut Vec::new()) {
+        Ok(root) => boards::board(&profile, Spanned::new(0..0, root)),
+        // What is left of a table without its broken line is not what was meant: no more is said of it.
+        Err(error) => {
+            profile.findings.borrow_mut().wrong.insert(0, error);
+            Board::default()
+        }
+    };
+    (board, profile.findings.take())
 }
 
 /// The profile being read: what turns a byte range into a place. Each file's ranges begin where the one's before end, so
@@ -37,8 +52,8 @@ pub fn parse(text: &[u8], file: &Rc<str>) -> Result<Board> {
 struct Profile {
     /// The profile's own file, then those it extends.
     sources: Vec<Source>,
-    /// The first thing found to be wrong.
-    first: RefCell<Option<Error>>,
+    /// What was found to be wrong, and what is worth a word.
+    findings: RefCell<Findings>,
 }
 
 /// One of its files.

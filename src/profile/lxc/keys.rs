@@ -163,6 +163,7 @@ const FAMILIES: &[&str] = &["limit.", "prlimit.", "proc.", "sysctl.", "namespace
 /// A known key, or a value of it, that LXC applies and boardbox does not yet.
 pub fn not_yet() -> Error {
     Error::config("not supported yet")
+        .rule("not-supported")
         .hint("boardbox does not ignore what it does not apply: remove it to go on without")
 }
 
@@ -202,6 +203,17 @@ impl Reader {
         let container = &mut self.container;
         if value.is_empty() {
             return empty(container, &mut self.entries, key);
+        }
+        let place = match key {
+            Key::Rootfs => "rootfs",
+            Key::InitCommand => "command",
+            Key::CapDrop | Key::CapKeep => "capabilities",
+            Key::MountAuto => "sys",
+            Key::Console => "console",
+            _ => "",
+        };
+        if !place.is_empty() {
+            container.places.note(place, origin.clone());
         }
         match key {
             Key::Hostname => container.hostname = Some(field::hostname(value)?),
@@ -345,7 +357,7 @@ fn rootfs(value: &str) -> Result<String> {
 /// The key is none of LXC's.
 fn unknown(name: &str) -> Error {
     let names = KEYS.iter().map(|known| known.0).chain(["cgroup.FILE", "network.type"]);
-    let error = Error::config("unknown key");
+    let error = Error::config("unknown key").rule("unknown-key");
     match nearest(name, names) {
         Some(near) => error.hint(format!("did you mean lxc.{near}?")),
         None => error,

@@ -10,7 +10,7 @@ mod nic;
 
 use super::container::Container;
 use super::fstab;
-use super::text::{self, column, shown};
+use super::text::{self, Findings, column, shown};
 use super::value::ContainerName;
 use crate::error::{Error, Kind, Origin, Result};
 use std::rc::Rc;
@@ -23,29 +23,37 @@ pub fn read(path: &str, name: &ContainerName, settings: &[String]) -> Result<Con
     let option: Rc<str> = "-s".into();
     let origin = Origin::new(&option, 0, 0);
     let settings = settings.iter().map(|setting| (setting.as_str(), origin.clone()));
-    read_with(path, name, settings).map_err(|error| match &error.origin.file {
+    let (container, findings) = survey(path, name, settings);
+    findings.first().map_err(|error| match &error.origin.file {
         // What is wrong was written on the command line.
         Some(file) if *file == option => error.kind(Kind::Usage),
         _ => error,
-    })
+    })?;
+    Ok(container)
 }
 
-/// The same for settings that stand in a file.
-pub fn read_with<'a>(
+/// The same for settings that stand in a file, with everything that is wrong: the container is what could be made of the
+/// rest.
+pub fn survey<'a>(
     path: &str,
     name: &ContainerName,
     settings: impl Iterator<Item = (&'a str, Origin)>,
-) -> Result<Container> {
+) -> (Container, Findings) {
     let mut reader = Reader::new(name);
-    reader.file(path, 0)?;
+    if let Err(error) = reader.file(path, 0) {
+        return (reader.container, error.rule("unreadable").into());
+    }
     reader.container.origin = Origin::new(&path.into(), 0, 0);
     for (setting, origin) in settings {
         if !setting.trim_start().starts_with("lxc.") {
-            return Err(Error::usage(format!("setting \"{}\" does not start with lxc.", shown(setting)))
-                .hint("a line of an LXC file, as in lxc.tty=1")
-                .at(&origin));
+            reader.findings.wrong.push(
+                Error::usage(format!("setting \"{}\" does not start with lxc.", shown(setting)))
+                    .hint("a line of an LXC file, as in lxc.tty=1")
+                    .at(&origin),
+            );
+            continue;
         }
-        reader.line(setting, 0, &|_| origin.clone())?;
+        reader.noted(setting, 0, &|_| origin.clone());
     }
     reader.finish()
 }
@@ -55,7 +63,9 @@ pub fn parse(text: &[u8], file: &Rc<str>, name: &ContainerName) -> Result<Contai
     let mut reader = Reader::new(name);
     reader.text(text, file, 0)?;
     reader.container.origin = Origin::new(file, 0, 0);
-    reader.finish()
+    let (container, findings) = reader.finish();
+    findings.first()?;
+    Ok(container)
 }
 
 /// What the file has said so far.
@@ -64,11 +74,20 @@ struct Reader {
     sections: Vec<nic::Section>,
     /// `lxc.mount.entry` as written: whether one lost a blank is known when the rootfs is.
     entries: Vec<(String, Origin)>,
+    findings: Findings,
+    /// Files include each other: no more is read.
+    circle: bool,
 }
 
 impl Reader {
     fn new(name: &ContainerName) -> Self {
-        Self { container: Container::lxc_defaults(name.clone()), sections: Vec::new(), entries: Vec::new() }
+        Self {
+            container: Container::lxc_defaults(name.clone()),
+            sections: Vec::new(),
+            entries: Vec::new(),
+            findings: Findings::default(),
+            circle: false,
+        }
     }
 
     fn file(&mut self, path: &str, depth: u32) -> Result<()> {
@@ -79,9 +98,19 @@ impl Reader {
         for line in lines::Lines::new(text, file) {
             let (line, number) = line?;
             let place = |before: &str| Origin::new(file, number, column(before.as_bytes()));
-            self.line(line, depth, &place)?;
+            self.noted(line, depth, &place);
+            if self.circle {
+                break;
+            }
         }
         text::bounded(text, file)
+    }
+
+    /// One line; what is wrong with it is noted, and reading goes on.
+    fn noted(&mut self, line: &str, depth: u32, place: &dyn Fn(&str) -> Origin) {
+        if let Err(error) = self.line(line, depth, place) {
+            self.findings.wrong.push(error);
+        }
     }
 
     /// `place` is the origin of what stands after a beginning of the line.
@@ -91,11 +120,9 @@ impl Reader {
         let place = |rest: &str| place(line.strip_suffix(rest).unwrap_or_default());
         if !entry.starts_with("lxc.") {
             if !entry.is_empty() && !entry.starts_with('#') {
-                log::warn!(
-                    "{}: ignored, it does not start with lxc.: {}",
-                    place(line.trim_start()),
-                    shown(entry)
-                );
+                let text = format!("ignored, it does not start with lxc.: {}", shown(entry));
+                let remark = Error::config(text).rule("ignored-line").at(&place(line.trim_start()));
+                self.findings.remarks.push(remark);
             }
             return Ok(());
         }
@@ -103,6 +130,7 @@ impl Reader {
         let Some((key, value)) = entry.split_once('=') else {
             return Err(Error::config(format!("\"{}\" has no '='", shown(entry)))
                 .hint("one KEY = VALUE a line")
+                .rule("syntax")
                 .at(&key_place));
         };
         let key = key.trim_end();
@@ -123,6 +151,7 @@ impl Reader {
     /// A file, or a directory's `*.conf` in the order of their names.
     fn include(&mut self, path: &str, depth: u32) -> Result<()> {
         if depth == MAX_INCLUDES {
+            self.circle = true;
             return Err(
                 Error::config("lxc.include nests more than 16 deep").hint("does a file include itself?")
             );
@@ -144,9 +173,9 @@ impl Reader {
     }
 
     /// What only the whole file can tell: NICs that lack something, mount entries that lost a blank.
-    fn finish(mut self) -> Result<Container> {
+    fn finish(mut self) -> (Container, Findings) {
         let container = &mut self.container;
-        container.network = nic::finish(self.sections)?;
+        container.network = nic::finish(self.sections, &mut self.findings.wrong);
         container.own_network = !container.network.is_empty();
         let prefixes: Vec<&str> =
             container.rootfs.iter().chain(&container.rootfs_mount).map(|path| path.as_str()).collect();
@@ -156,10 +185,11 @@ impl Reader {
             }
         }
         for (entry, origin) in &self.entries {
-            fstab::refuse_lost_blank(entry, &prefixes)
-                .map_err(|error| error.tried("lxc.mount.entry").at(origin))?;
+            if let Err(error) = fstab::refuse_lost_blank(entry, &prefixes) {
+                self.findings.wrong.push(error.tried("lxc.mount.entry").at(origin));
+            }
         }
-        Ok(self.container)
+        (self.container, self.findings)
     }
 }
 

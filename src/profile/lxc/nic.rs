@@ -2,7 +2,7 @@
 
 use super::Reader;
 use super::keys::{no_value, not_yet};
-use crate::error::{Error, Origin, Result};
+use crate::error::{Error, Origin, Places, Result};
 use crate::profile::container::{Nic, NicKind};
 use crate::profile::field;
 use crate::profile::text::{nearest, shown};
@@ -19,6 +19,8 @@ pub struct Section {
     link: Option<IfName>,
     mode: MacvlanMode,
     nic: Nic,
+    /// Something is wrong with it that was told: that it lacks something is no news.
+    flawed: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -74,6 +76,25 @@ const KEYS: &[(&str, Key)] = &[
     ("script.down", Key::NotYet),
 ];
 
+impl Key {
+    /// What a profile calls it: check finds the places of values by that.
+    fn place(self) -> &'static str {
+        match self {
+            Key::Type | Key::NotYet => "type",
+            Key::Flags => "up",
+            Key::Link => "link",
+            Key::Name => "name",
+            Key::Hwaddr => "hwaddr",
+            Key::Mtu => "mtu",
+            Key::Mode => "mode",
+            Key::Ipv4 => "ipv4",
+            Key::Ipv6 => "ipv6",
+            Key::Gateway4 => "ipv4-gateway",
+            Key::Gateway6 => "ipv6-gateway",
+        }
+    }
+}
+
 impl Section {
     fn new(index: Option<u32>, origin: &Origin) -> Self {
         // Without a mode the documentation of LXC says private, which its 0.9.0 did not send: the kernel took vepa.
@@ -94,7 +115,9 @@ impl Section {
                 gateway4: None,
                 gateway6: None,
                 origin: origin.clone(),
+                places: Places::default(),
             },
+            flawed: false,
         }
     }
 
@@ -139,6 +162,14 @@ fn kind(value: &str) -> Result<Kind> {
 impl Reader {
     /// `rest` follows `lxc.network.` (`old`) or `lxc.net.`; `origin` is the place of `value`.
     pub fn nic(&mut self, rest: &str, old: bool, value: &str, origin: &Origin) -> Result<()> {
+        let done = self.nic_key(rest, old, value, origin);
+        if let (Err(_), Some(section)) = (&done, self.sections.last_mut()) {
+            section.flawed = true;
+        }
+        done
+    }
+
+    fn nic_key(&mut self, rest: &str, old: bool, value: &str, origin: &Origin) -> Result<()> {
         let (index, name) = match rest.split_once('.') {
             Some((digits, name)) if !digits.is_empty() && digits.bytes().all(|c| c.is_ascii_digit()) => {
                 (Some(field::number(digits, 0, MAX_NICS - 1)?), name)
@@ -146,7 +177,7 @@ impl Reader {
             _ => (None, rest),
         };
         let Some(&(_, key)) = KEYS.iter().find(|known| known.0 == name) else {
-            let error = Error::config("unknown key");
+            let error = Error::config("unknown key").rule("unknown-key");
             return Err(match (nearest(name, KEYS.iter().map(|known| known.0)), index) {
                 (Some(near), Some(index)) if old => {
                     error.hint(format!("did you mean lxc.network.{index}.{near}?"))
@@ -165,6 +196,7 @@ impl Reader {
             return Err(Error::config("has no index").hint(format!("which interface? lxc.net.0.{name}")));
         }
         let section = self.section(index, old, matches!(key, Key::Type), origin)?;
+        section.nic.places.note(key.place(), origin.clone());
         section.set(key, value).map_err(|error| error.at(origin))
     }
 
@@ -205,32 +237,36 @@ impl Reader {
     }
 }
 
-/// The NICs, in the order of their indices where all have one, else in the file's.
-pub fn finish(mut sections: Vec<Section>) -> Result<Vec<Nic>> {
+/// The NICs, in the order of their indices where all have one, else in the file's. One that lacks something is noted.
+pub fn finish(mut sections: Vec<Section>, wrong: &mut Vec<Error>) -> Vec<Nic> {
     if sections.iter().all(|section| section.index.is_some()) {
         sections.sort_by_key(|section| section.index);
     }
     let mut nics = Vec::with_capacity(sections.len());
     for section in sections {
-        let Section { kind, link, mode, mut nic, index } = section;
-        match (kind, link) {
-            (Some(Kind::Macvlan), Some(link)) => nic.kind = NicKind::Macvlan { link, mode },
-            (Some(Kind::Empty), _) => {}
-            (Some(Kind::Macvlan), None) => {
-                return Err(Error::config("this macvlan has no link")
-                    .hint("name the host interface it goes on: lxc.network.link = br0")
-                    .at(&nic.origin));
+        let Section { kind, link, mode, mut nic, index, flawed } = section;
+        let lacking = match (kind, link) {
+            (Some(Kind::Macvlan), Some(link)) => {
+                nic.kind = NicKind::Macvlan { link, mode };
+                None
             }
+            (Some(Kind::Empty), _) => None,
+            (Some(Kind::Macvlan), None) => Some(
+                Error::config("this macvlan has no link")
+                    .hint("name the host interface it goes on: lxc.network.link = br0"),
+            ),
             (None, _) => {
-                let index = index.unwrap_or(0);
-                return Err(Error::config("this interface has no type")
-                    .hint(format!("lxc.net.{index}.type = macvlan"))
-                    .at(&nic.origin));
+                let hint = format!("lxc.net.{}.type = macvlan", index.unwrap_or(0));
+                Some(Error::config("this interface has no type").hint(hint))
             }
+        };
+        match lacking {
+            None => nics.push(nic),
+            Some(_) if flawed => {}
+            Some(error) => wrong.push(error.rule("missing-key").at(&nic.origin)),
         }
-        nics.push(nic);
     }
-    Ok(nics)
+    nics
 }
 
 #[cfg(test)]

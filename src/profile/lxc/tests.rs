@@ -331,3 +331,32 @@ fn settings_come_after_the_file_and_includes_where_they_stand() {
     assert_eq!(read("gone", &[]).unwrap_err(), "read LXC file gone: No such file or directory");
     std::fs::remove_dir_all(&dir).unwrap();
 }
+
+#[test]
+fn everything_that_is_wrong_is_found_at_once() {
+    let path = std::env::temp_dir().join(format!("boardbox-survey-{}.conf", std::process::id()));
+    let text = "lxc.tyt = 1\nlxc.tty = 99\nwhat\nlxc.pts\nlxc.id_map = u 0 0 1\nlxc.network.type = macvlan\n\
+        lxc.network.mtu = 1\nlxc.network.type = macvlan\nlxc.network.name = eth0\n";
+    std::fs::write(&path, text).unwrap();
+    let file = path.to_str().unwrap();
+    let (_, findings) = super::survey(file, &"foo".parse().unwrap(), std::iter::empty());
+    std::fs::remove_file(&path).unwrap();
+    let told: Vec<String> = findings
+        .wrong
+        .iter()
+        .map(|error| format!("{} {}", error.rule, error.to_string().replace(file, "f")))
+        .collect();
+    let expected = [
+        "unknown-key f:1:1: lxc.tyt: unknown key (did you mean lxc.tty?)",
+        "value f:2:11: lxc.tty: \"99\" is not a number 0..=32",
+        "syntax f:4:1: \"lxc.pts\" has no '='",
+        "not-supported f:5:1: lxc.id_map: not supported yet",
+        "value f:7:19: lxc.network.mtu: \"1\" is not a number 68..=65535",
+        // The first one lacks its link, too, but that it is wrong was told.
+        "missing-key f:8:20: this macvlan has no link",
+    ];
+    for (told, expected) in told.iter().zip(expected) {
+        assert!(told.starts_with(expected), "{told}");
+    }
+    assert_eq!((told.len(), findings.remarks.len()), (expected.len(), 1), "{told:#?}");
+}

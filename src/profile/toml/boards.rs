@@ -12,58 +12,72 @@ use crate::profile::value::{CpuList, IfName, MAX_CPU};
 use ::toml::Spanned;
 
 /// The whole profile.
-pub fn board(profile: &Profile, root: Node) -> Result<Board> {
+pub fn board(profile: &Profile, root: Node) -> Board {
     let mut root = Table::open(profile, root, "", &["extends", "board", "cgroup", "bridge", "container"]);
-    // Before anything else, so that a section with a wrong name is not told to be missing.
-    profile.verdict()?;
+    let file = profile.sources.first().map(|source| source.file.clone());
+    let mut board = Board { file, ..Board::default() };
     let section = root.take("board");
-    let section = root.need("board", section)?;
+    if let Some(section) = root.need("board", section) {
+        facts(profile, section, &mut board);
+    }
+    if let Some(section) = root.take("cgroup") {
+        board.cgroup = cgroup(profile, section);
+    }
+    for section in root.list("bridge") {
+        let before = profile.count();
+        if let Some(bridge) = bridge(profile, section, &board.bridges) {
+            profile.about(before, &format!("bridge \"{}\"", bridge.name));
+            board.bridges.push(bridge);
+        }
+    }
+    let mut whole = true;
+    for section in root.list("container") {
+        let Some((container, named)) = containers::container(profile, section) else {
+            whole = false;
+            continue;
+        };
+        if let Some(before) = board.containers.iter().find(|before| before.name == container.name) {
+            let error = Error::config(format!("container \"{}\" is declared twice", container.name))
+                .hint(format!("the first one: {}", before.origin));
+            profile.note(error.rule("duplicate"), named);
+            continue;
+        }
+        let before = profile.count();
+        if let Some(cpus) = board.cpus {
+            within(profile, &container.cgroup, cpus);
+        }
+        profile.about(before, &format!("container \"{}\"", container.name));
+        board.containers.push(container);
+    }
+    // With a container missing, names of nobody would be told that are none.
+    if whole && let Err(error) = startup::check(&board.containers) {
+        profile.note(error.rule("dependency"), 0..0);
+    }
+    board
+}
+
+/// `[board]`.
+fn facts(profile: &Profile, section: Node, board: &mut Board) {
     let mut section =
         Table::open(profile, section, "", &["name", "description", "compatible", "arch", "cpus", "memory"]);
     let name = section.read("name", as_is);
-    let mut board = Board {
-        file: profile.sources.first().map(|source| source.file.clone()),
-        name: section.need("name", name)?,
-        description: section.read("description", as_is).unwrap_or_default(),
-        compatible: section.words("compatible").into_iter().map(Spanned::into_inner).collect(),
-        arch: section.read("arch", arch).unwrap_or_default(),
-        cpus: section.small("cpus", 1, u32::from(MAX_CPU) + 1),
-        memory: limits::size(&mut section, "memory", 1 << 20).map(|(bytes, _)| bytes as u64),
-        ..Board::default()
-    };
-    profile.verdict()?;
-    if let Some(section) = root.take("cgroup") {
-        board.cgroup = cgroup(profile, section)?;
-    }
-    for section in root.list("bridge") {
-        let bridge = bridge(profile, section, &board.bridges)?;
-        board.bridges.push(bridge);
-    }
-    for section in root.list("container") {
-        let (container, named) = containers::container(profile, section)?;
-        if let Some(before) = board.containers.iter().find(|before| before.name == container.name) {
-            return Err(Error::config(format!("container \"{}\" is declared twice", container.name))
-                .hint(format!("the first one: {}", before.origin))
-                .at(&profile.origin(named)));
-        }
-        if let Some(cpus) = board.cpus {
-            within(&container.cgroup, cpus)
-                .map_err(|error| error.tried(format!("container \"{}\"", container.name)))?;
-        }
-        board.containers.push(container);
-    }
-    profile.verdict()?;
-    startup::check(&board.containers)?;
-    Ok(board)
+    board.name = section.need("name", name).unwrap_or_default();
+    board.description = section.read("description", as_is).unwrap_or_default();
+    board.compatible = section.words("compatible").into_iter().map(Spanned::into_inner).collect();
+    board.arch = section.read("arch", arch).unwrap_or_default();
+    board.cpus = section.small("cpus", 1, u32::from(MAX_CPU) + 1);
+    board.memory = limits::size(&mut section, "memory", 1 << 20).map(|(bytes, _)| bytes as u64);
+    board.places = section.places;
 }
 
 /// Refuses cpus that the board does not have.
-fn within(rules: &[CgroupRule], cpus: u32) -> Result<()> {
+fn within(profile: &Profile, rules: &[CgroupRule], cpus: u32) {
     for rule in rules.iter().filter(|rule| rule.file == "cpuset.cpus") {
-        let list: CpuList = rule.value.parse()?;
-        list.within(cpus).map_err(|error| error.tried("cpuset.cpus").at(&rule.origin))?;
+        if let Err(error) = rule.value.parse().and_then(|list: CpuList| list.within(cpus)) {
+            let error = error.tried("cpuset.cpus").at(&rule.origin).rule("cpus-beyond-board");
+            profile.note(error, 0..0);
+        }
     }
-    Ok(())
 }
 
 pub fn as_is(text: &str) -> Result<String> {
@@ -87,7 +101,7 @@ fn arch(text: &str) -> Result<String> {
     .into())
 }
 
-fn cgroup(profile: &Profile, section: Node) -> Result<CgroupSetup> {
+fn cgroup(profile: &Profile, section: Node) -> CgroupSetup {
     let keys = &["layout", "mountpoint", "controllers", "comount", "favordynmods"];
     let mut table = Table::open(profile, section, "", keys);
     let mut setup = CgroupSetup { origin: profile.origin(table.span.clone()), ..CgroupSetup::default() };
@@ -121,8 +135,8 @@ fn cgroup(profile: &Profile, section: Node) -> Result<CgroupSetup> {
         setup.comount.push(group);
     }
     setup.favordynmods = table.flag("favordynmods").unwrap_or(false);
-    profile.verdict()?;
-    Ok(setup)
+    setup.places = table.places;
+    setup
 }
 
 fn layout(text: &str) -> Result<Layout> {
@@ -146,21 +160,19 @@ fn controller(text: &str) -> Result<String> {
 /// Refuses what was there before.
 pub fn once(table: &Table, key: &str, text: &Text, taken: bool) {
     if taken {
-        let error = Error::config(format!("\"{}\" is named twice", shown(text.get_ref())));
+        let error = Error::config(format!("\"{}\" is named twice", shown(text.get_ref()))).rule("duplicate");
         table.wrong(error, key, text.span());
     }
 }
 
-fn bridge(profile: &Profile, section: Node, before: &[Bridge]) -> Result<Bridge> {
+/// `None` where its name is not known; the findings are noted.
+fn bridge(profile: &Profile, section: Node, before: &[Bridge]) -> Option<Bridge> {
     let mut table =
         Table::open(profile, section, "", &["name", "ports", "hwaddr", "mtu", "ipv4", "ipv6", "wait"]);
-    profile.verdict()?;
     let text = table.word("name");
     let text = table.need("name", text)?;
-    let name = table.parse("name", &text, str::parse);
-    let name: IfName = table.need("name", name)?;
+    let name: IfName = table.parse("name", &text, str::parse)?;
     once(&table, "name", &text, before.iter().any(|bridge| bridge.name == name));
-    profile.verdict()?;
     let mut ports: Vec<IfName> = Vec::new();
     for text in table.words("ports") {
         let Some(port) = table.parse::<IfName>("ports", &text, str::parse) else { continue };
@@ -171,7 +183,7 @@ fn bridge(profile: &Profile, section: Node, before: &[Bridge]) -> Result<Bridge>
         once(&table, "ports", &text, taken);
         ports.push(port);
     }
-    let bridge = Bridge {
+    Some(Bridge {
         ports,
         hwaddr: table.read("hwaddr", str::parse),
         mtu: table.small("mtu", 68, 65535),
@@ -179,8 +191,7 @@ fn bridge(profile: &Profile, section: Node, before: &[Bridge]) -> Result<Bridge>
         ipv6: table.each("ipv6", str::parse),
         wait: table.read("wait", field::duration).unwrap_or(PORT_WAIT),
         origin: profile.origin(table.span.clone()),
+        places: table.places,
         name,
-    };
-    profile.verdict().map_err(|error| error.tried(format!("bridge \"{}\"", bridge.name)))?;
-    Ok(bridge)
+    })
 }

@@ -79,10 +79,10 @@ const BESIDE_CONFIG: &[&str] = &[
     "restart-limit",
 ];
 
-/// One container, and the place of what gave it its name.
-pub fn container(profile: &Profile, section: Node) -> Result<(Container, Range<usize>)> {
+/// One container, and the place of what gave it its name; `None` where that is not known. The findings are noted.
+pub fn container(profile: &Profile, section: Node) -> Option<(Container, Range<usize>)> {
+    let before = profile.count();
     let mut table = Table::open(profile, section, "", KEYS);
-    profile.verdict()?;
     if let Some(config) = table.word("config") {
         return from_lxc(table, config);
     }
@@ -91,58 +91,66 @@ pub fn container(profile: &Profile, section: Node) -> Result<(Container, Range<u
             .hint("settings are lines for the LXC file of config");
         table.wrong(error, "settings", setting.span());
     }
-    let (name, named) = name(&mut table)?;
-    let name = table.need("name", name).map_err(|error| error.hint("a container has a name"))?;
+    let (name, named) = name(&mut table);
+    if name.is_none() {
+        table.missing(Error::config("key \"name\" is missing").hint("a container has a name"));
+    }
+    // Without one, the rest is read for what is wrong with it.
+    let known = name.is_some();
+    let name = name.or_else(|| "unnamed".parse().ok())?;
     let mut container =
         Container { origin: profile.origin(table.span.clone()), ..Container::toml_defaults(name) };
     fill(&mut table, &mut container);
-    match profile.verdict() {
-        Ok(()) => Ok((container, named)),
-        Err(error) => Err(error.tried(format!("container \"{}\"", container.name))),
+    container.places = table.places;
+    if known {
+        profile.about(before, &format!("container \"{}\"", container.name));
     }
+    known.then_some((container, named))
 }
 
 /// The key `name`, if it is there, and its place.
-fn name(table: &mut Table) -> Result<(Option<ContainerName>, Range<usize>)> {
+fn name(table: &mut Table) -> (Option<ContainerName>, Range<usize>) {
     let text = table.word("name");
     let name = text.as_ref().and_then(|text| table.parse("name", text, str::parse));
-    table.profile.verdict()?;
-    Ok((name, text.map_or(0..0, |text| text.span())))
+    (name, text.map_or(0..0, |text| text.span()))
 }
 
 /// `config = "foo23.conf"`: an LXC file beside the profile, with LXC's defaults. It has the other keys' say.
-fn from_lxc(mut table: Table, config: Text) -> Result<(Container, Range<usize>)> {
+fn from_lxc(mut table: Table, config: Text) -> Option<(Container, Range<usize>)> {
     let profile = table.profile;
     if let Some(key) = table.beside(BESIDE_CONFIG) {
         let error = Error::config(format!("key \"{}\" stands beside config", key.get_ref()))
             .hint("the LXC file says it; settings = [\"lxc.KEY = VALUE\"] says it otherwise");
-        profile.note(error, key.span());
+        profile.note(error.rule("unknown-key"), key.span());
     }
     let path = profile.beside(&config);
-    let (name, named) = match name(&mut table)? {
+    let (name, named) = match name(&mut table) {
         (Some(name), named) => (name, named),
-        (None, _) => {
+        (None, span) if span.is_empty() => {
             let stem = Path::new(&path).file_stem().unwrap_or_default().to_string_lossy();
-            let name = stem.parse().map_err(|error: Error| {
-                let error = error.hint("name = \"…\" gives it another").tried("config");
-                error.at(&profile.origin(config.span()))
-            })?;
-            (name, config.span())
-        }
-    };
-    let settings = table.words("settings");
-    profile.verdict()?;
-    let settings = settings.iter().map(|text| (text.get_ref().as_str(), profile.origin(text.span())));
-    match lxc::read_with(&path, &name, settings) {
-        Ok(mut container) => {
-            startup(&mut table, &mut container.startup);
-            match profile.verdict() {
-                Ok(()) => Ok((container, named)),
-                Err(error) => Err(error.tried(format!("container \"{name}\""))),
+            match stem.parse() {
+                Ok(name) => (name, config.span()),
+                Err(error) => {
+                    let error: Error = error;
+                    let error = error.hint("name = \"…\" gives it another").tried("config");
+                    profile.note(error, config.span());
+                    return None;
+                }
             }
         }
-        Err(error) => Err(error.at(&profile.origin(config.span())).tried(format!("container \"{name}\""))),
+        (None, _) => return None,
+    };
+    let settings = table.words("settings");
+    let settings = settings.iter().map(|text| (text.get_ref().as_str(), profile.origin(text.span())));
+    let (mut container, findings) = lxc::survey(&path, &name, settings);
+    let before = profile.count();
+    for error in findings.wrong {
+        profile.note(error, config.span());
     }
+    startup(&mut table, &mut container.startup);
+    profile.about(before, &format!("container \"{name}\""));
+    profile.findings.borrow_mut().remarks.extend(findings.remarks);
+    Some((container, named))
 }
 
 fn fill(table: &mut Table, c: &mut Container) {

@@ -32,19 +32,24 @@ impl Profile {
     pub fn load(&mut self, text: &[u8], file: &Rc<str>, above: &mut Vec<Rc<str>>) -> Result<Value> {
         text::bounded(text, file)?;
         let text = std::str::from_utf8(text).map_err(|error| {
-            Error::config("a byte that is not UTF-8").hint("a profile is UTF-8 text").at(&text::origin(
-                text,
-                error.valid_up_to(),
-                file,
-            ))
+            Error::config("a byte that is not UTF-8")
+                .hint("a profile is UTF-8 text")
+                .rule("unreadable")
+                .at(&text::origin(text, error.valid_up_to(), file))
         })?;
         // The end of a file is a place, too.
         let start = self.sources.last().map_or(0, |last| last.start + last.text.len() + 1);
         self.sources.push(Source { file: file.clone(), text: text.into(), start });
-        let parsed = ::toml::de::DeTable::parse(text).map_err(|error| {
+        let (parsed, errors) = ::toml::de::DeTable::parse_recoverable(text);
+        let mut errors = errors.into_iter().map(|error| {
             let at = error.span().map_or(0, |span| span.start);
-            Error::config(error.message().replace('\n', ": ")).at(&text::origin(text.as_bytes(), at, file))
-        })?;
+            let told = Error::config(error.message().replace('\n', ": ")).rule("syntax");
+            told.at(&text::origin(text.as_bytes(), at, file))
+        });
+        if let Some(first) = errors.next() {
+            self.findings.borrow_mut().wrong.extend(errors);
+            return Err(first);
+        }
         let Value::Table(mut own) = table(parsed.into_inner(), start) else { return Ok(Value::Other) };
         let Some(at) = own.iter().position(|entry| entry.0.get_ref() == "extends") else {
             return Ok(Value::Table(own));
@@ -64,7 +69,6 @@ impl Profile {
         }
         above.pop();
         self.merge(&mut base, own);
-        self.verdict()?;
         Ok(Value::Table(base))
     }
 

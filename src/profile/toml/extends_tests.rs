@@ -142,7 +142,7 @@ fn one_is_dropped_and_may_be_written_anew() {
     );
     // What nothing is below of has nothing to drop.
     let lone = files.error("[board]\nname = 'b'\n[[container]]\nname = 'a'\ndrop = true");
-    assert!(lone.starts_with("p.toml:5:1: unknown key \"drop\""), "{lone}");
+    assert!(lone.starts_with("p.toml:5:1: container \"a\": unknown key \"drop\""), "{lone}");
 }
 
 #[test]

@@ -126,10 +126,7 @@ impl Rules<'_> {
     /// The limits of one device, each a file of blkio.
     fn throttle(&mut self, table: &mut Table) {
         let device = table.word("device");
-        let device = match table.need("device", device) {
-            Ok(device) => device,
-            Err(error) => return self.profile.note(error, table.span.clone()),
-        };
+        let Some(device) = table.need("device", device) else { return };
         let number = |text: &str| text.parse::<u32>().is_ok();
         if !device.get_ref().split_once(':').is_some_and(|(major, minor)| number(major) && number(minor)) {
             let error = Error::config(format!(

@@ -30,7 +30,7 @@ pub fn mount(profile: &Profile, node: Node) -> Mount {
         origin: profile.origin(whole.clone()),
     };
     if mount.target.is_empty() {
-        profile.note(Error::config("mounts: key \"to\" is missing"), whole.clone());
+        table.missing(Error::config("mounts: key \"to\" is missing"));
     }
     let source = table.word("source");
     let recursive = table.flag("recursive");
@@ -53,7 +53,7 @@ pub fn mount(profile: &Profile, node: Node) -> Mount {
         _ => {
             let error = Error::config("mounts: either bind or type is needed")
                 .hint("{ bind = \"/lib\", to = \"lib\" } or { type = \"tmpfs\", to = \"run\" }");
-            profile.note(error, whole);
+            table.missing(error);
         }
     }
     if let Some(options) = table.word("options")

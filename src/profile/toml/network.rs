@@ -3,7 +3,7 @@
 use super::Profile;
 use super::boards::once;
 use super::tree::{Node, Table};
-use crate::error::{Error, Result};
+use crate::error::{Error, Places, Result};
 use crate::profile::container::{Nic, NicKind};
 use crate::profile::field;
 use crate::profile::text::shown;
@@ -31,29 +31,8 @@ pub fn nic(profile: &Profile, section: Node, before: &[Nic]) -> Option<Nic> {
         name = table.parse("name", &text, str::parse);
         once(&table, "name", &text, name.is_some() && before.iter().any(|nic| nic.name == name));
     }
-    let kind = table.read("type", kind);
-    let mode = table.read("mode", str::parse).unwrap_or(MacvlanMode::Private);
-    let kind = match (kind, table.word("link")) {
-        (Some(true), Some(link)) => NicKind::Macvlan { link: table.parse("link", &link, str::parse)?, mode },
-        (Some(true), None) => {
-            let error = Error::config("network: this macvlan has no link")
-                .hint("link = \"br0\" names the host interface it goes on");
-            profile.note(error, table.span.clone());
-            return None;
-        }
-        (Some(false), None) => NicKind::Empty,
-        (Some(false), Some(link)) => {
-            let error = Error::config("an empty interface is the loopback alone: it has no link");
-            table.wrong(error, "link", link.span());
-            return None;
-        }
-        (None, _) => {
-            profile.note(Error::config("network: key \"type\" is missing"), table.span.clone());
-            return None;
-        }
-    };
-    Some(Nic {
-        kind,
+    let nic = Nic {
+        kind: NicKind::Empty,
         name,
         up: table.flag("up").unwrap_or(true),
         hwaddr: table.read("hwaddr", field::mac),
@@ -63,7 +42,30 @@ pub fn nic(profile: &Profile, section: Node, before: &[Nic]) -> Option<Nic> {
         gateway4: table.read("ipv4-gateway", str::parse),
         gateway6: table.read("ipv6-gateway", str::parse),
         origin: profile.origin(table.span.clone()),
-    })
+        places: Places::default(),
+    };
+    let kind = table.read("type", kind);
+    let mode = table.read("mode", str::parse).unwrap_or(MacvlanMode::Private);
+    let kind = match (kind, table.word("link")) {
+        (Some(true), Some(link)) => NicKind::Macvlan { link: table.parse("link", &link, str::parse)?, mode },
+        (Some(true), None) => {
+            let error = Error::config("network: this macvlan has no link")
+                .hint("link = \"br0\" names the host interface it goes on");
+            table.missing(error);
+            return None;
+        }
+        (Some(false), None) => NicKind::Empty,
+        (Some(false), Some(link)) => {
+            let error = Error::config("an empty interface is the loopback alone: it has no link");
+            table.wrong(error, "link", link.span());
+            return None;
+        }
+        (None, _) => {
+            table.missing(Error::config("network: key \"type\" is missing"));
+            return None;
+        }
+    };
+    Some(Nic { kind, places: table.places, ..nic })
 }
 
 /// True for a macvlan.

@@ -300,7 +300,7 @@ fn what_is_wrong_is_named_with_line_and_column() {
         ),
         (
             "[board]\nname = 'b'\n[[bridge]]\nname = 'x'\n[[bridge]]\nname = 'x'",
-            "b/p:6:8: name: \"x\" is named twice",
+            "b/p:6:8: bridge \"x\": name: \"x\" is named twice",
         ),
         (
             "[board]\nname = 'b'\n[[bridge]]\nname = 'x'\nports = 'e'",
@@ -345,7 +345,7 @@ fn what_is_wrong_is_named_with_line_and_column() {
 #[test]
 fn what_is_wrong_in_a_container_is_named_with_line_and_column() {
     for (line, message) in [
-        ("hostnam = 'x'", "b/p:5:1: unknown key \"hostnam\" (did you mean hostname?)"),
+        ("hostnam = 'x'", "5:1: container \"c\": unknown key \"hostnam\" (did you mean hostname?)"),
         ("hostname = 'a b'", "5:12: container \"c\": hostname: host name \"a b\" holds ' '"),
         ("rootfs = 'r'", "5:10: container \"c\": rootfs: path \"r\" is not absolute"),
         ("command = '/bin/sh'", "5:11: container \"c\": '/bin/sh' stands where a list is expected"),
@@ -458,7 +458,7 @@ fn what_is_wrong_in_a_container_is_named_with_line_and_column() {
         ),
         ("stop-signal = 'SIGFOO'", "5:15: container \"c\": stop-signal: signal \"SIGFOO\" is unknown"),
         ("log-level = 'loud'", "5:13: container \"c\": log-level: log level \"loud\" is unknown"),
-        ("settings = ['lxc.tty=1']", "5:13: settings: has no effect without config"),
+        ("settings = ['lxc.tty=1']", "5:13: container \"c\": settings: has no effect without config"),
     ] {
         let error = error(with(line));
         assert!(
@@ -616,4 +616,30 @@ fn circles_and_names_of_nobody_are_named_with_their_place() {
         assert!(error.starts_with(message), "{keys:?}: {error}");
     }
     model(&all(&["requires = ['c1', 'c2']", "requires = ['c2']", ""]));
+}
+
+#[test]
+fn everything_that_is_wrong_is_found_at_once() {
+    let text = "[board]\nname = 'b'\ncpu = 8\ncpus = 'x'\n[[bridge]]\nname = 'br0'\nports = ['br0']\n\
+        [[container]]\ntty = 99\n[[container]]\nname = 'c'\ncpuset = { cpus = '0-' }\nmounts = [{ bnd = '/lib', to = 'lib' }]\n\
+        [[container.network]]\ntype = 'macvlan'\nlink = 'a/b'\nhwaddr = '01:00:00:00:00:01'\n";
+    let (board, findings) = super::survey(text.as_bytes(), &"p".into());
+    let told: Vec<String> = findings.wrong.iter().map(|error| format!("{} {error}", error.rule)).collect();
+    let expected = [
+        "unknown-key p:3:1: unknown key \"cpu\" (did you mean cpus?)",
+        "wrong-type p:4:8: 'x' stands where a whole number is expected",
+        "value p:7:10: bridge \"br0\": ports: a bridge is not its own port",
+        "missing-key p:8:1: key \"name\" is missing (a container has a name)",
+        "value p:9:7: tty: 99 is not a number 0..=32",
+        "unknown-key p:13:13: container \"c\": unknown key \"bnd\" (did you mean bind?)",
+        "value p:17:10: container \"c\": network.hwaddr: MAC address",
+        "value p:16:8: container \"c\": network.link: interface name \"a/b\"",
+        "value p:12:19: container \"c\": cpuset.cpus: cpu list \"0-\"",
+    ];
+    for (told, expected) in told.iter().zip(expected) {
+        assert!(told.starts_with(expected), "{told} {expected}");
+    }
+    assert_eq!((told.len(), board.containers.len()), (expected.len(), 1), "{told:#?}");
+    let (_, findings) = super::survey(b"[board]\nname = \nx y\ncpus = 'x'\n", &"p".into());
+    assert!(findings.wrong.len() > 1 && findings.wrong.iter().all(|error| error.rule == "syntax"));
 }

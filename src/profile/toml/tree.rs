@@ -4,7 +4,7 @@
 //! tree still 45. A table knows its keys beforehand and refuses any other, as `deny_unknown_fields` would.
 
 use super::Profile;
-use crate::error::{Error, Result};
+use crate::error::{Error, Places, Result};
 use crate::profile::text::{nearest, shown};
 use ::toml::Spanned;
 use ::toml::de::{DeTable, DeValue};
@@ -57,9 +57,8 @@ pub fn table(entries: DeTable, start: usize) -> Value {
     Value::Table(entries.collect())
 }
 
-/// A table whose keys are all known; they are taken one by one. What is wrong with a value is noted with the profile,
-/// which keeps the first finding, and its key counts as left out: whoever reads a section asks [`Profile::verdict`] once,
-/// at its end. (6 KB less code than a branch for an error at each key.)
+/// A table whose keys are all known; they are taken one by one. What is wrong with a value is noted with the profile, and
+/// its key counts as left out: reading goes on. (6 KB less code than a branch for an error at each key.)
 pub struct Table<'a> {
     pub profile: &'a Profile,
     pub span: Range<usize>,
@@ -67,6 +66,10 @@ pub struct Table<'a> {
     prefix: &'static str,
     known: &'static [&'static str],
     entries: Vec<(Text, Node)>,
+    /// How many findings there were before this table.
+    before: usize,
+    /// Where the values that were taken stand.
+    pub places: Places,
 }
 
 impl<'a> Table<'a> {
@@ -77,7 +80,7 @@ impl<'a> Table<'a> {
         prefix: &'static str,
         known: &'static [&'static str],
     ) -> Self {
-        let span = node.span();
+        let (span, before) = (node.span(), profile.count());
         let entries = match node.into_inner() {
             Value::Table(entries) => entries,
             _ => {
@@ -88,7 +91,7 @@ impl<'a> Table<'a> {
         for (key, _) in &entries {
             let name = key.get_ref().as_str();
             if !known.contains(&name) {
-                let error = Error::config(format!("unknown key \"{}\"", shown(name)));
+                let error = Error::config(format!("unknown key \"{}\"", shown(name))).rule("unknown-key");
                 let hint = match nearest(name, known.iter().copied()) {
                     Some(near) => format!("did you mean {near}?"),
                     None => format!("known here: {}", known.join(", ")),
@@ -96,7 +99,7 @@ impl<'a> Table<'a> {
                 profile.note(error.hint(hint), key.span());
             }
         }
-        Self { profile, span, prefix, known, entries }
+        Self { profile, span, prefix, known, entries, before, places: Places::default() }
     }
 
     /// A key that is there and is not one of `but`.
@@ -106,9 +109,12 @@ impl<'a> Table<'a> {
 
     /// The value of `key`, which is one of the known ones.
     pub fn take(&mut self, key: &str) -> Option<Node> {
-        debug_assert!(self.known.contains(&key), "{key} is not listed");
+        let known = self.known.iter().find(|known| **known == key);
+        debug_assert!(known.is_some(), "{key} is not listed");
         let at = self.entries.iter().position(|entry| entry.0.get_ref() == key)?;
-        Some(self.entries.swap_remove(at).1)
+        let node = self.entries.swap_remove(at).1;
+        self.places.note(known?, self.profile.origin(node.span()));
+        Some(node)
     }
 
     /// `error` is about the value of `key` at `span`.
@@ -117,13 +123,18 @@ impl<'a> Table<'a> {
     }
 
     /// A key that has to be there.
-    pub fn need<T>(&self, key: &str, value: Option<T>) -> Result<T> {
-        match value {
-            Some(value) => Ok(value),
-            None => {
-                self.profile.note(Error::config(format!("key \"{key}\" is missing")), self.span.clone());
-                Err(self.profile.finding())
-            }
+    pub fn need<T>(&self, key: &str, value: Option<T>) -> Option<T> {
+        if value.is_none() {
+            self.missing(Error::config(format!("key \"{key}\" is missing")));
+        }
+        value
+    }
+
+    /// `error` is that something is missing, which is no news where something is wrong with this table already: a name
+    /// misspelled, a value refused.
+    pub fn missing(&self, error: Error) {
+        if self.profile.count() == self.before {
+            self.profile.note(error.rule("missing-key"), self.span.clone());
         }
     }
 
@@ -236,24 +247,20 @@ impl<'a> Table<'a> {
 }
 
 impl Profile {
-    /// Notes what is wrong at `span`; the first finding stays.
+    /// Notes what is wrong at `span`.
     pub fn note(&self, error: Error, span: Range<usize>) {
-        let mut first = self.first.borrow_mut();
-        if first.is_none() {
-            *first = Some(error.at(&self.origin(span)));
-        }
+        self.findings.borrow_mut().wrong.push(error.at(&self.origin(span)));
     }
 
-    /// The first finding, for whoever knows that there is one.
-    pub fn finding(&self) -> Error {
-        self.first.take().unwrap_or_else(|| Error::config("the profile is wrong"))
+    /// How much was found to be wrong so far.
+    pub fn count(&self) -> usize {
+        self.findings.borrow().wrong.len()
     }
 
-    /// An error if anything was found to be wrong so far.
-    pub fn verdict(&self) -> Result<()> {
-        match self.first.take() {
-            Some(error) => Err(error),
-            None => Ok(()),
+    /// Says of all findings since there were `before` what they are about.
+    pub fn about(&self, before: usize, what: &str) {
+        for error in self.findings.borrow_mut().wrong.iter_mut().skip(before) {
+            *error = error.clone().tried(what);
         }
     }
 
@@ -261,7 +268,8 @@ impl Profile {
     pub fn unexpected(&self, span: Range<usize>, expected: &str) {
         let found =
             self.place(span.clone()).and_then(|(source, span)| source.text.get(span)).unwrap_or_default();
-        self.note(Error::config(format!("{} stands where {expected} is expected", shown(found))), span);
+        let error = Error::config(format!("{} stands where {expected} is expected", shown(found)));
+        self.note(error.rule("wrong-type"), span);
     }
 
     /// A text.
