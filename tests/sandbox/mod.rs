@@ -85,7 +85,10 @@ impl Sandbox {
 
     fn command(&self, program: &str) -> Command {
         let mut command = Command::new("nsenter");
-        command.args(["-t", &self.holder.id().to_string(), "--net", "--mount", "--uts", "--", program]);
+        command.args(["-t", &self.holder.id().to_string(), "--net", "--mount", "--uts", "--"]);
+        // Whoever runs the tests in the background (nohup) ignores SIGHUP, and so would everything in here: some cases are
+        // about just that.
+        command.args(["env", "--default-signal=HUP", program]);
         command.current_dir("/").env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin").stdin(Stdio::null());
         command
     }
