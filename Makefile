@@ -6,7 +6,7 @@
 # make install [DESTDIR=] [PREFIX=/usr] [ARCH=] [INIT=busybox|sysvinit|openrc|systemd] [PROFILE=] [LXC=1] [DOCS=0]
 #              what dist/ has onto this system or into a target tree; scripts/install tells more
 # make deb     Debian packages of the three files, in dist/
-# make qemu BOARD=p4080ds|aarch64 [SHELL=1]
+# make qemu BOARD=p4080ds|aarch64|x86_64 [SHELL=1]
 #              boots an emulated board with everything on it and runs the board tests, or leaves you at its shell
 # make setup   what both need on a Debian machine with rustup (they call it themselves; root where packages are missing)
 #

@@ -32,6 +32,14 @@ class Board:
         return command
 
 
+def accelerated():
+    """By this machine's own processor where that can be; emulated otherwise. /dev/kvm may also be that of a hypervisor which
+    runs no kernel but those made for it (pvm)."""
+    native = any(os.path.isdir(f"/sys/module/{module}") for module in ("kvm_intel", "kvm_amd"))
+    kvm = native and os.access("/dev/kvm", os.R_OK | os.W_OK)
+    return ["-accel", "kvm", "-cpu", "host"] if kvm else ["-accel", "tcg", "-cpu", "max"]
+
+
 BOARDS = {
     board.name: board
     for board in (
@@ -40,6 +48,8 @@ BOARDS = {
               ["qemu-system-ppc", "-M", "ppce500", "-cpu", "e500mc", "-smp", "8"]),
         Board("aarch64", "aarch64", "Image", "ttyAMA0",
               ["qemu-system-aarch64", "-M", "virt", "-cpu", "cortex-a72", "-smp", "4"], profile="qemu-virt-aarch64"),
+        Board("x86_64", "x86_64", "bzImage", "ttyS0",
+              ["qemu-system-x86_64", "-M", "q35", *accelerated(), "-smp", "4"], profile="qemu-q35"),
     )
 }
 
