@@ -17,6 +17,7 @@ fn br0(ports: &[&str]) -> Bridge {
         ipv4: vec!["192.168.0.1/24".parse().unwrap()],
         ipv6: Vec::new(),
         wait: 0,
+        relay: false,
         origin: Origin::default(),
         places: Default::default(),
     }
@@ -187,5 +188,133 @@ fn a_port_with_hairpin_on_is_refused() {
         assert!(error.contains("port \"uplink\": has hairpin on"), "{error}");
         sh("ip link set uplink type bridge_slave hairpin off");
         assert!(refused().is_none());
+    });
+}
+
+/// br0 behind a relay, on a switch whose other host is 192.168.0.200. The switch does not reflect.
+fn relayed() -> Inside {
+    sh("ip link set lo up");
+    let switch = Inside::new();
+    sh(&format!(
+        "ip link add uplink address 02:00:00:00:00:22 type veth peer name wire netns {}",
+        switch.pid()
+    ));
+    switch.sh(
+        "ip link add switch type bridge; ip link set wire master switch; ip addr add 192.168.0.200/24 dev switch
+         ip link set switch up; ip link set wire up",
+    );
+    switch
+}
+
+fn relay() -> Bridge {
+    Bridge { relay: true, ..br0(&["uplink"]) }
+}
+
+/// A container's interface on br0, in mode vepa.
+fn container(number: u8) -> Inside {
+    let inside = Inside::new();
+    sh(&format!("ip link add bb{number} link br0 netns {} type macvlan mode vepa", inside.pid()));
+    inside.sh(&format!(
+        "ip link set lo up; ip addr add 192.168.0.{number}/24 dev bb{number}; ip link set bb{number} up"
+    ));
+    inside
+}
+
+fn ping(number: u8) -> bool {
+    // A new link's carrier is told late on a busy machine, and nothing is forwarded before.
+    (0..10).any(|_| succeeds(&format!("busybox ping -c 1 -W 2 192.168.0.{number}")))
+}
+
+fn all_reach_each_other(switch: &Inside) {
+    let (one, two) = (container(23), container(24));
+    let before = frames_out();
+    assert!(one.run(|| ping(24)) && two.run(|| ping(23)), "container and container");
+    assert!(ping(23) && one.run(|| ping(1)), "board and container");
+    assert!(ping(200) && one.run(|| ping(200)), "out of the board");
+    assert!(switch.run(|| ping(1) && ping(24)), "into the board");
+    // A storm would be some hundred thousand by now; this is some fifty.
+    assert!(frames_out() - before < 1000, "{} frames", frames_out() - before);
+    for (inside, name) in [(&one, "bb23"), (&two, "bb24")] {
+        inside.sh(&format!("ip link del {name}"));
+    }
+}
+
+fn frames_out() -> u64 {
+    let text = sh("cat /proc/net/dev");
+    let line = text.lines().find_map(|line| line.trim().strip_prefix("uplink:")).unwrap();
+    line.split_whitespace().nth(9).unwrap().parse().unwrap()
+}
+
+#[test]
+fn a_relay_reflects_where_the_switch_does_not() {
+    in_own(|| {
+        let switch = relayed();
+        let before = state();
+        let mut undo = Vec::new();
+        up(&relay(), &mut undo);
+        assert_eq!(plan(&relay()), [], "up twice is up once");
+        // The board is known by the uplink's address, as without a relay.
+        assert!(sh("ip -o link show br0").contains("02:00:00:00:00:22"));
+        assert!(!sh("ip -o link show uplink").contains("02:00:00:00:00:22"));
+        assert_eq!(sh("ip -o -6 addr show br0-relay"), "");
+        all_reach_each_other(&switch);
+        // From a container to one beside it nothing goes out, but what the kernel has to say on new interfaces.
+        let (one, two) = (container(23), container(24));
+        assert!(one.run(|| ping(24)));
+        let before_them = frames_out();
+        assert!(one.run(|| succeeds("busybox ping -c 50 -i 0.02 192.168.0.24")));
+        assert!(frames_out() - before_them < 50, "{} frames", frames_out() - before_them);
+        one.sh("ip link del bb23");
+        two.sh("ip link del bb24");
+
+        let mut undo: Vec<Undo> = undo.iter().map(|undo| undo.to_string().parse().unwrap()).collect();
+        assert!(undo_all(&mut undo).is_empty());
+        assert_eq!(state(), before);
+    });
+}
+
+#[test]
+fn a_relay_that_was_interrupted_anywhere_is_finished_or_taken_back() {
+    in_own(|| {
+        let switch = relayed();
+        let before = state();
+        let steps = plan(&relay());
+        for done in 1..steps.len() {
+            let mut undo = Vec::new();
+            steps.iter().take(done).for_each(|planned| perform(planned, &mut undo).unwrap());
+            let mut given_up = undo.clone();
+            if done % 2 == 0 {
+                assert!(undo_all(&mut given_up).is_empty());
+                assert_eq!(state(), before, "after {done} steps");
+                undo.clear();
+            }
+            // The next one goes on where it ended, and what both have noted takes all of it back.
+            up(&relay(), &mut undo);
+            assert_eq!(plan(&relay()), [], "after {done} steps");
+            assert!(sh("ip -o link show br0").contains("02:00:00:00:00:22"), "after {done} steps");
+            assert!(switch.run(|| ping(1)), "after {done} steps");
+            assert!(undo_all(&mut undo).is_empty());
+            assert_eq!(state(), before, "after {done} steps");
+        }
+    });
+}
+
+#[test]
+fn a_relays_mtu_is_the_uplinks() {
+    in_own(|| {
+        let _switch = relayed();
+        sh("ip link set uplink mtu 1400");
+        let mut undo = Vec::new();
+        up(&relay(), &mut undo);
+        assert_eq!(sh("cat /proc/net/dev | grep -c br0").trim(), "4");
+        assert!(sh("ip -o link show br0").contains("mtu 1400"));
+        assert!(undo_all(&mut undo).is_empty());
+        let wanted = Bridge { mtu: Some(1450), ..relay() };
+        up(&wanted, &mut undo);
+        assert_eq!(plan(&wanted), []);
+        assert!(sh("ip -o link show br0").contains("mtu 1450"));
+        assert!(sh("ip -o link show uplink").contains("mtu 1450"));
+        assert!(undo_all(&mut undo).is_empty());
+        assert!(sh("ip -o link show uplink").contains("mtu 1400"));
     });
 }

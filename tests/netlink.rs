@@ -423,3 +423,33 @@ fn what_is_never_answered_ends() {
     );
     assert!(begin.elapsed() < Duration::from_secs(8));
 }
+
+/// Kernels before 4.1 have these in /sys only.
+#[test]
+fn a_ports_flags_are_switched_by_netlink_and_by_their_files() {
+    in_own(|| {
+        use boardbox::sys::netlink::{Link, PortFlag, PortFlags};
+        board();
+        let mut netlink = Netlink::open().unwrap();
+        let mut flags = || netlink.existing_link("uplink").unwrap().port.unwrap();
+        assert_eq!(flags(), PortFlags { hairpin: false, learning: true });
+        let mut other = Netlink::open().unwrap();
+        other.set_port_flag("uplink", PortFlag::Hairpin, true).unwrap();
+        other.set_port_flag("uplink", PortFlag::Learning, false).unwrap();
+        assert_eq!(flags(), PortFlags { hairpin: true, learning: false });
+        assert!(sh("ip -d link show uplink").contains("hairpin on"));
+
+        // /sys shows the network namespace it was mounted in.
+        nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNS).unwrap();
+        sh("mount --make-rprivate / && mount -t sysfs sysfs /sys");
+        let untold = Link { name: "uplink".into(), master: Some(1), ..Link::default() };
+        assert_eq!(untold.flags_of_port(), PortFlags { hairpin: true, learning: false });
+        PortFlag::Hairpin.write("uplink", false).unwrap();
+        PortFlag::Learning.write("uplink", true).unwrap();
+        assert_eq!(untold.flags_of_port(), PortFlags { hairpin: false, learning: true });
+        assert_eq!(flags(), untold.flags_of_port());
+        assert_eq!(Link { master: None, ..untold }.flags_of_port(), PortFlags::default());
+        let error = other.set_port_flag("other", PortFlag::Hairpin, true).unwrap_err().to_string();
+        assert!(error.contains("write \"1\" to /sys/class/net/other/brport/hairpin_mode"), "{error}");
+    });
+}

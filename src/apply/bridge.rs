@@ -5,28 +5,30 @@ use crate::error::{Error, Result};
 use crate::plan::Step;
 use crate::plan::host::HostLink;
 use crate::profile::value::{IfName, Mac};
-use crate::sys::netlink::{Link, Netlink};
+use crate::sys::file;
+use crate::sys::netlink::{Link, Netlink, PortFlag};
 use nix::errno::Errno;
 use std::net::{IpAddr, Ipv4Addr};
 
 /// The host's network interfaces.
 pub fn links() -> Result<Vec<HostLink>> {
     let mut netlink = Netlink::open()?;
-    let mut links: Vec<HostLink> = netlink
-        .links()?
-        .into_iter()
-        .map(|link| HostLink {
+    let host_link = |link: Link| {
+        let flags = link.flags_of_port();
+        HostLink {
             name: link.name,
             index: link.index,
             mac: link.mac.map(Mac),
             master: link.master,
-            hairpin: link.hairpin,
+            hairpin: flags.hairpin,
+            learning: flags.learning,
             kind: link.kind,
             up: link.up,
             mtu: link.mtu,
             addresses: Vec::new(),
-        })
-        .collect();
+        }
+    };
+    let mut links: Vec<HostLink> = netlink.links()?.into_iter().map(host_link).collect();
     netlink.each_address(&mut |index, address, prefix| {
         if let Some(link) = links.iter_mut().find(|link| link.index == index) {
             link.addresses.push((address, prefix));
@@ -41,6 +43,11 @@ pub fn perform(step: &Step, journal: &mut dyn Journal) -> Result<()> {
     let done = match step {
         Step::MakeBridge { bridge } => make(netlink, bridge, journal),
         Step::EnslavePort { bridge, port } => enslave(netlink, bridge, port, journal),
+        Step::MakeVeth { name, peer, mac, mtu } => make_veth(netlink, (name, peer), *mac, *mtu, journal),
+        // What is switched is one of our veths: it goes with the pair.
+        Step::HairpinOn { port } => netlink.set_port_flag(port.as_str(), PortFlag::Hairpin, true),
+        Step::LearningOff { port } => netlink.set_port_flag(port.as_str(), PortFlag::Learning, false),
+        Step::DisableIpv6 { link } => disable_ipv6(link),
         Step::PinBridgeAddress { bridge, port, mac } => pin(netlink, bridge, port.as_ref(), *mac, journal),
         Step::SetMtu { link, mtu } => set_mtu(netlink, link, *mtu, journal),
         Step::AddAddress4 { link, net } => {
@@ -100,6 +107,30 @@ fn make(netlink: &mut Netlink, bridge: &IfName, journal: &mut dyn Journal) -> Re
         None => {
             noted(journal, Undo::DeleteLink { name: bridge.clone() }, || netlink.add_bridge(bridge.as_str()))
         }
+    }
+}
+
+fn make_veth(
+    netlink: &mut Netlink,
+    (name, peer): (&IfName, &IfName),
+    mac: Mac,
+    mtu: u32,
+    journal: &mut dyn Journal,
+) -> Result<()> {
+    if netlink.link(name.as_str())?.is_some_and(|link| link.kind == "veth") {
+        return Ok(());
+    }
+    // One goes with the other.
+    noted(journal, Undo::DeleteLink { name: name.clone() }, || {
+        netlink.add_veth(name.as_str(), peer.as_str(), mac.0, mtu)
+    })
+}
+
+/// A kernel without IPv6 has no such file. It goes with the interface.
+fn disable_ipv6(link: &IfName) -> Result<()> {
+    match file::write_value(&format!("/proc/sys/net/ipv6/conf/{link}/disable_ipv6"), "1") {
+        Err(error) if error.is(Errno::ENOENT) => Ok(()),
+        other => other,
     }
 }
 

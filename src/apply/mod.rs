@@ -44,6 +44,10 @@ pub fn perform(planned: &Planned, journal: &mut dyn Journal) -> Result<()> {
         Step::WriteCgroup { dir, file, value } => cgroup::write(dir, file, value),
         Step::MakeBridge { .. }
         | Step::EnslavePort { .. }
+        | Step::MakeVeth { .. }
+        | Step::HairpinOn { .. }
+        | Step::LearningOff { .. }
+        | Step::DisableIpv6 { .. }
         | Step::PinBridgeAddress { .. }
         | Step::SetMtu { .. }
         | Step::AddAddress4 { .. }

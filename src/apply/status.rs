@@ -6,6 +6,7 @@ use super::undo::Undo;
 use crate::error::Result;
 use crate::plan::host::{Host, Version};
 use crate::profile::Board;
+use crate::profile::board::RelayNames;
 use std::fmt;
 
 /// What `status` tells.
@@ -50,8 +51,10 @@ pub struct BridgeStatus {
     pub name: String,
     /// `None`: there is no such interface; else whether it is set up.
     pub up: Option<bool>,
-    /// The profile's ports, and whether they are the bridge's.
+    /// The profile's ports, and whether they are the bridge's, or its relay's.
     pub ports: Vec<(String, bool)>,
+    /// Where the profile has a relay: its name, and whether it is joined to the bridge and reflects.
+    pub relay: Option<(String, bool)>,
     /// `up` made it.
     pub ours: bool,
 }
@@ -77,13 +80,24 @@ fn compare(board: &Board, host: &Host, made: &[&Undo]) -> Status {
     let bridges = board.bridges.iter().map(|bridge| {
         let name = bridge.name.as_str();
         let link = host.link(name);
-        let enslaved = |port: &str| {
-            link.is_some_and(|link| host.link(port).is_some_and(|p| p.master == Some(link.index)))
+        let port = |port: &str, bridge: &str| {
+            let bridge = host.link(bridge)?.index;
+            host.link(port).filter(|link| link.master == Some(bridge))
         };
+        // A name that is too long is up's to refuse.
+        let relay = bridge.relay.then(|| RelayNames::of(&bridge.name).ok()).flatten();
+        let master = relay.as_ref().map_or(name, |relay| relay.bridge.as_str());
+        let whole = |relay: &RelayNames| {
+            port(relay.up.as_str(), name).is_some_and(|link| link.up)
+                && port(relay.down.as_str(), master).is_some_and(|link| link.up && link.hairpin)
+                && host.link(master).is_some_and(|link| link.up)
+        };
+        let ports = bridge.ports.iter();
         BridgeStatus {
             name: name.to_owned(),
             up: link.map(|link| link.up),
-            ports: bridge.ports.iter().map(|port| (port.to_string(), enslaved(port.as_str()))).collect(),
+            ports: ports.map(|name| (name.to_string(), port(name.as_str(), master).is_some())).collect(),
+            relay: relay.as_ref().map(|relay| (relay.bridge.to_string(), whole(relay))),
             ours: made.iter().any(|undo| matches!(undo, Undo::DeleteLink { name } if *name == bridge.name)),
         }
     });
@@ -125,7 +139,7 @@ impl fmt::Display for Status {
             }
             f.write_str(if *ours { ", by up\n" } else { "\n" })?;
         }
-        for BridgeStatus { name, up, ports, ours } in &self.bridges {
+        for BridgeStatus { name, up, ports, relay, ours } in &self.bridges {
             write!(f, "bridge  {name:width$}  ")?;
             f.write_str(match up {
                 Some(true) => "up",
@@ -134,6 +148,9 @@ impl fmt::Display for Status {
             })?;
             for (port, enslaved) in ports {
                 write!(f, ", port {port}{}", if *enslaved { "" } else { " missing" })?;
+            }
+            if let Some((relay, whole)) = relay {
+                write!(f, ", relay {relay}{}", if *whole { "" } else { " missing" })?;
             }
             f.write_str(if *ours { ", by up\n" } else { "\n" })?;
         }
@@ -160,6 +177,7 @@ mod tests {
             ipv4: Vec::new(),
             ipv6: Vec::new(),
             wait: 0,
+            relay: false,
             origin: Default::default(),
             places: Default::default(),
         };
@@ -204,5 +222,17 @@ mod tests {
              bridge  br0      up, port eth0, port eth1 missing, by up\n\
              bridge  br1      not there, port eth0 missing, port eth1 missing\n"
         );
+
+        // The same bridge behind a relay, to which eth0 belongs then.
+        let (mut host, mut board) = (host, Board { bridges: vec![bridge("br0")], ..Board::default() });
+        (board.bridges[0].relay, board.cgroup.controllers) = (true, Vec::new());
+        let hairpin = |link| HostLink { hairpin: true, ..link };
+        host.links.extend([link("br0-relay", 6, None), link("br0-up", 7, Some(5))]);
+        host.links.extend([hairpin(link("br0-down", 8, Some(6))), link("eth2", 9, Some(6))]);
+        board.bridges[0].ports[1] = "eth2".parse().unwrap();
+        let text = |host: &Host| compare(&board, host, &[]).to_string();
+        assert_eq!(text(&host), "bridge  br0  up, port eth0 missing, port eth2, relay br0-relay\n");
+        host.links.iter_mut().for_each(|link| link.hairpin = false);
+        assert_eq!(text(&host), "bridge  br0  up, port eth0 missing, port eth2, relay br0-relay missing\n");
     }
 }

@@ -363,6 +363,15 @@ fn bridge(status: &BridgeStatus, json: &mut Json) {
         json.close('}');
     }
     json.close(']');
+    match &status.relay {
+        None => json.bare("relay", "null"),
+        Some((name, whole)) => {
+            json.open("relay", '{');
+            json.text("name", name);
+            json.bool("reflects", *whole);
+            json.close('}');
+        }
+    }
     json.bool("by_up", status.ours);
     json.close('}');
 }

@@ -1,7 +1,7 @@
 //! The bridges a profile declares, against the links the host has: what is there already is left alone.
 
 use super::host::{Host, HostLink};
-use super::{Place, Planned, Step};
+use super::{Place, Planned, Step, relay};
 use crate::error::{Error, Result};
 use crate::profile::board::Bridge;
 use crate::profile::value::IfName;
@@ -12,15 +12,20 @@ pub fn steps(bridges: &[Bridge], host: &Host) -> Result<Vec<Planned>> {
     let mut steps = Vec::new();
     for (position, bridge) in bridges.iter().enumerate() {
         let earlier = bridges.get(..position).unwrap_or(&[]);
-        one(bridge, earlier, host, &mut |step| {
+        let push = &mut |step| {
             steps.push(Planned { place: Place::Host, step, origin: bridge.origin.clone() });
-        })
+        };
+        match bridge.relay {
+            true => relay::steps(bridge, earlier, host, push),
+            false => one(bridge, earlier, host, push),
+        }
         .map_err(|error| error.tried(format!("bridge \"{}\"", bridge.name)).at(&bridge.origin))?;
     }
     Ok(steps)
 }
 
-fn one(bridge: &Bridge, earlier: &[Bridge], host: &Host, push: &mut dyn FnMut(Step)) -> Result<()> {
+/// One bridge, in front of which there is no relay.
+pub fn one(bridge: &Bridge, earlier: &[Bridge], host: &Host, push: &mut dyn FnMut(Step)) -> Result<()> {
     let name = &bridge.name;
     let existing = host.link(name.as_str());
     if earlier.iter().any(|other| other.name == *name) {
@@ -42,6 +47,10 @@ fn one(bridge: &Bridge, earlier: &[Bridge], host: &Host, push: &mut dyn FnMut(St
         self::port(bridge, port, before, earlier, existing, host, push)
             .map_err(|error| error.tried(format!("port \"{port}\"")))?;
     }
+    // Whoever made it a port of this bridge.
+    if let Some(port) = host.links.iter().find(|link| link.hairpin && is_port(link, existing)) {
+        return Err(hairpin(&port.name));
+    }
     pin(bridge, existing, host, push);
     let mtu = existing.map(|link| link.mtu);
     if let Some(wanted) = bridge.mtu.filter(|wanted| mtu != Some(*wanted)) {
@@ -59,6 +68,16 @@ fn one(bridge: &Bridge, earlier: &[Bridge], host: &Host, push: &mut dyn FnMut(St
         push(Step::LinkUp { link: name.clone() });
     }
     Ok(())
+}
+
+/// The error of a port that VEPA interfaces on its bridge can not do with.
+pub fn hairpin(port: &str) -> Error {
+    Error::host(
+        "has hairpin on, which belongs on the switch's port: here VEPA interfaces on the bridge lose every frame, and \
+         with a switch that reflects the frames circle",
+    )
+    .tried(format!("port \"{port}\""))
+    .hint(format!("bridge link set dev {port} hairpin off"))
 }
 
 /// Whether the link is a port of this bridge.
@@ -87,13 +106,6 @@ fn port(
         return Err(Error::host("is a bridge itself, which no bridge takes"));
     }
     if is_port(link, existing) {
-        if link.hairpin {
-            return Err(Error::host(
-                "has hairpin on, which belongs on the switch's port: here VEPA interfaces on the bridge lose every \
-                 frame, and with a switch that reflects the frames circle",
-            )
-            .hint(format!("bridge link set dev {port} hairpin off")));
-        }
         if !link.up {
             push(Step::LinkUp { link: port.clone() });
         }
@@ -149,7 +161,8 @@ fn pin(bridge: &Bridge, existing: Option<&HostLink>, host: &Host, push: &mut dyn
     push(Step::PinBridgeAddress { bridge: bridge.name.clone(), port: port.cloned(), mac });
 }
 
-fn missing(bridge: &Bridge, host: &Host) -> Error {
+/// The error of a port that is not there.
+pub fn missing(bridge: &Bridge, host: &Host) -> Error {
     let there = host.links.iter().filter(|link| link.kind.is_empty() && link.name != "lo");
     let names = there.map(|link| link.name.as_str()).collect::<Vec<_>>().join(", ");
     let cause = match bridge.wait {
@@ -176,6 +189,7 @@ mod tests {
             ipv4: Vec::new(),
             ipv6: Vec::new(),
             wait: 0,
+            relay: false,
             origin: Origin::default(),
             places: Default::default(),
         }

@@ -88,6 +88,8 @@ pub struct HostLink {
     pub master: Option<u32>,
     /// A bridge's port that sends frames back out of itself.
     pub hairpin: bool,
+    /// A bridge's port from whose frames the bridge learns addresses.
+    pub learning: bool,
     /// `bridge`, `macvlan`, …; empty for hardware.
     pub kind: String,
     /// Set up (administratively).

@@ -9,6 +9,7 @@ pub mod hierarchies;
 pub mod host;
 pub mod mac;
 pub mod mounts;
+mod relay;
 #[allow(missing_docs)] // the fields are named by the Display of the step they belong to
 pub mod step;
 

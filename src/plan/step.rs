@@ -45,6 +45,14 @@ pub enum Step {
     MakeBridge { bridge: IfName },
     /// The port gets the bridge as its master, and is set up.
     EnslavePort { bridge: IfName, port: IfName },
+    /// Two interfaces, each the other's wire, both down; `mac` is the first one's address.
+    MakeVeth { name: IfName, peer: IfName, mac: Mac, mtu: u32 },
+    /// The bridge's port sends frames back out of itself.
+    HairpinOn { port: IfName },
+    /// The bridge learns nothing from what comes in at this port.
+    LearningOff { port: IfName },
+    /// The link has no IPv6 addresses, and asks for none.
+    DisableIpv6 { link: IfName },
     /// The bridge's address, set explicitly: that pins it. Without `mac` it is the port's; with both, the port gets it too.
     PinBridgeAddress { bridge: IfName, port: Option<IfName>, mac: Option<Mac> },
     /// The link's mtu.
@@ -160,6 +168,12 @@ impl fmt::Display for Step {
             }
             Step::MakeBridge { bridge } => write!(f, "make bridge {bridge}"),
             Step::EnslavePort { bridge, port } => write!(f, "enslave port {port} to bridge {bridge}"),
+            Step::MakeVeth { name, peer, mac, mtu } => {
+                write!(f, "make veths {name} and {peer}, address {mac}, mtu {mtu}")
+            }
+            Step::HairpinOn { port } => write!(f, "set hairpin on at port {port}"),
+            Step::LearningOff { port } => write!(f, "set learning off at port {port}"),
+            Step::DisableIpv6 { link } => write!(f, "disable IPv6 on {link}"),
             Step::PinBridgeAddress { bridge, mac: Some(mac), port: Some(port) } => {
                 write!(f, "set address of bridge {bridge} and of port {port} to {mac}")
             }

@@ -2,7 +2,7 @@
 
 use super::container::Container;
 use super::value::{IfName, Ipv4Net, Ipv6Net, Mac};
-use crate::error::{Origin, Places};
+use crate::error::{Origin, Places, Result};
 use std::rc::Rc;
 
 /// A whole board profile.
@@ -102,8 +102,34 @@ pub struct Bridge {
     pub ipv6: Vec<Ipv6Net>,
     /// `wait`: how long `up` waits for a port that is not there yet, in milliseconds.
     pub wait: u32,
+    /// `relay`: a second bridge in front of the ports reflects frames, as a switch that does not should
+    /// ([`RelayNames`]).
+    pub relay: bool,
     /// Where the section starts.
     pub origin: Origin,
     /// Where its values stand.
     pub places: Places,
+}
+
+/// The interfaces that `relay = true` makes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RelayNames {
+    /// `NAME-relay`: the bridge that has the ports.
+    pub bridge: IfName,
+    /// `NAME-up`: the one port of the bridge that the containers are on.
+    pub up: IfName,
+    /// `NAME-down`: its other end, the relay's port with hairpin on.
+    pub down: IfName,
+}
+
+impl RelayNames {
+    /// Those of the bridge `name`.
+    pub fn of(name: &IfName) -> Result<Self> {
+        let end = |end: &str| {
+            format!("{name}-{end}")
+                .parse::<IfName>()
+                .map_err(|error| error.hint("with relay = true, a bridge's name has at most 9 bytes"))
+        };
+        Ok(Self { bridge: end("relay")?, up: end("up")?, down: end("down")? })
+    }
 }

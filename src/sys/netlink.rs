@@ -13,7 +13,7 @@ mod nic;
 mod watch;
 
 pub use ethtool::permanent_mac;
-pub use link::{Link, NewMacvlan};
+pub use link::{Link, NewMacvlan, PortFlag, PortFlags};
 pub use nic::NicConfig;
 pub use watch::LinkWatch;
 

@@ -3,7 +3,7 @@
 use super::tree::{Node, Table, Text};
 use super::{Profile, containers, limits, network};
 use crate::error::{Error, Result};
-use crate::profile::board::{Board, Bridge, CgroupSetup, Layout, PORT_WAIT};
+use crate::profile::board::{Board, Bridge, CgroupSetup, Layout, PORT_WAIT, RelayNames};
 use crate::profile::container::CgroupRule;
 use crate::profile::field;
 use crate::profile::startup;
@@ -167,8 +167,12 @@ pub fn once(table: &Table, key: &str, text: &Text, taken: bool) {
 
 /// `None` where its name is not known; the findings are noted.
 fn bridge(profile: &Profile, section: Node, before: &[Bridge]) -> Option<Bridge> {
-    let mut table =
-        Table::open(profile, section, "", &["name", "ports", "hwaddr", "mtu", "ipv4", "ipv6", "wait"]);
+    let mut table = Table::open(
+        profile,
+        section,
+        "",
+        &["name", "ports", "hwaddr", "mtu", "ipv4", "ipv6", "wait", "relay"],
+    );
     let text = table.word("name");
     let text = table.need("name", text)?;
     let name: IfName = table.parse("name", &text, str::parse)?;
@@ -183,6 +187,14 @@ fn bridge(profile: &Profile, section: Node, before: &[Bridge]) -> Option<Bridge>
         once(&table, "ports", &text, taken);
         ports.push(port);
     }
+    let relay = table.flag("relay").unwrap_or(false);
+    if relay && ports.is_empty() {
+        let error = Error::config("there is no port to relay to").hint("ports = [\"eth0\"]");
+        table.wrong(error, "relay", table.span.clone());
+    }
+    if relay && let Err(error) = RelayNames::of(&name) {
+        table.wrong(error, "relay", text.span());
+    }
     Some(Bridge {
         ports,
         hwaddr: table.read("hwaddr", str::parse),
@@ -190,6 +202,7 @@ fn bridge(profile: &Profile, section: Node, before: &[Bridge]) -> Option<Bridge>
         ipv4: table.each("ipv4", network::ipv4),
         ipv6: table.each("ipv6", str::parse),
         wait: table.read("wait", field::duration).unwrap_or(PORT_WAIT),
+        relay,
         origin: profile.origin(table.span.clone()),
         places: table.places,
         name,

@@ -296,6 +296,15 @@ fn what_is_wrong_is_named_with_line_and_column() {
         ),
         ("[board]\nname = 'b'\n[cgroup]\ncontrollers = ['../x']", "b/p:4:16: controllers: \"../x\" is not a"),
         (
+            "[board]\nname = 'b'\n[[bridge]]\nname = 'br-network'\nports = ['eth0']\nrelay = true",
+            "b/p:4:8: bridge \"br-network\": relay: interface name \"br-network-relay\": is longer than \
+             the kernel's 15 bytes (with relay = true, a bridge's name has at most 9 bytes)",
+        ),
+        (
+            "[board]\nname = 'b'\n[[bridge]]\nname = 'br0'\nrelay = true",
+            "b/p:3:1: bridge \"br0\": relay: there is no port to relay to",
+        ),
+        (
             "[board]\nname = 'b'\n[[bridge]]\nname = 'br0'\nports = ['eth0', 'br0']",
             "b/p:5:18: bridge \"br0\": ports: a bridge is not its own port",
         ),

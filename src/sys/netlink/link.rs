@@ -4,6 +4,7 @@ use super::ethtool::permanent_mac;
 use super::message::{Attributes, Batch, Message, number_at, text_of};
 use super::{CHANGE, CREATE, DUMP, Failure, LINGER, Netlink, Patience, Until, no_such_link};
 use crate::error::{Error, Result};
+use crate::sys::file;
 use crate::sys::process::{self, Side};
 use nix::errno::Errno;
 use nix::sys::socket::MsgFlags;
@@ -13,8 +14,8 @@ use std::os::fd::AsRawFd;
 const FIXED: usize = 16;
 /// `IFLA_MACVLAN_MODE` of linux/if_link.h.
 const MACVLAN_MODE: u16 = 1;
-/// `IFLA_BRPORT_MODE` of linux/if_link.h: hairpin.
-const BRIDGE_PORT_MODE: u16 = 4;
+/// `VETH_INFO_PEER` of linux/veth.h.
+const VETH_PEER: u16 = 1;
 /// `RTEXT_FILTER_SKIP_STATS` of linux/rtnetlink.h (4.4+): no statistics, please.
 const SKIP_STATISTICS: u32 = 1 << 3;
 /// The longest name the kernel takes.
@@ -43,10 +44,44 @@ pub struct Link {
     pub carrier: bool,
     /// `bridge`, `macvlan`, `veth` …; empty for hardware and the loopback.
     pub kind: String,
-    /// A bridge's port that sends frames back out of itself; kernels before 4.1 do not tell.
-    pub hairpin: bool,
+    /// Of a bridge's port: what is set on it. Kernels before 4.1 do not tell; see [`Link::flags_of_port`].
+    pub port: Option<PortFlags>,
     /// A macvlan's mode (`enum macvlan_mode`).
     pub macvlan_mode: Option<u32>,
+}
+
+/// What is set on a bridge's port.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PortFlags {
+    /// It sends frames back out of itself.
+    pub hairpin: bool,
+    /// The bridge learns addresses from what comes in there.
+    pub learning: bool,
+}
+
+/// One of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PortFlag {
+    /// `IFLA_BRPORT_MODE`.
+    Hairpin = 4,
+    /// `IFLA_BRPORT_LEARNING` (3.11+).
+    Learning = 8,
+}
+
+impl PortFlag {
+    /// The port's file in /sys: there since 2.6.31, for the network namespace that /sys was mounted in.
+    fn file(self, port: &str) -> String {
+        let file = match self {
+            PortFlag::Hairpin => "hairpin_mode",
+            PortFlag::Learning => "learning",
+        };
+        format!("/sys/class/net/{port}/brport/{file}")
+    }
+
+    /// Switches it by that file.
+    pub fn write(self, port: &str, on: bool) -> Result<()> {
+        file::write_value(&self.file(port), if on { "1" } else { "0" })
+    }
 }
 
 /// A macvlan to be made.
@@ -120,6 +155,18 @@ impl Link {
         self.permanent.or_else(hardware).or(self.mac)
     }
 
+    /// What is set on a bridge's port, from /sys where netlink does not tell. All off for what is no port.
+    pub fn flags_of_port(&self) -> PortFlags {
+        let is = |flag: PortFlag| {
+            file::read_value(&flag.file(&self.name)).is_ok_and(|value| value.trim_end() == "1")
+        };
+        match (self.port, self.master) {
+            (Some(flags), _) => flags,
+            (None, Some(_)) => PortFlags { hairpin: is(PortFlag::Hairpin), learning: is(PortFlag::Learning) },
+            (None, None) => PortFlags::default(),
+        }
+    }
+
     fn read(message: &Message) -> Option<Link> {
         if message.kind != libc::RTM_NEWLINK {
             return None;
@@ -153,9 +200,11 @@ impl Link {
                 libc::IFLA_INFO_KIND => self.kind = text_of(value).into(),
                 libc::IFLA_INFO_SLAVE_KIND => master_kind = text_of(value),
                 libc::IFLA_INFO_SLAVE_DATA if master_kind == "bridge" => {
-                    self.hairpin = Attributes(value).any(|(kind, mode)| {
-                        kind == BRIDGE_PORT_MODE && mode.first().is_some_and(|&on| on != 0)
-                    });
+                    let is = |flag: PortFlag| {
+                        Attributes(value).any(|(kind, on)| kind == flag as u16 && on.first() == Some(&1))
+                    };
+                    self.port =
+                        Some(PortFlags { hairpin: is(PortFlag::Hairpin), learning: is(PortFlag::Learning) });
                 }
                 libc::IFLA_INFO_DATA if self.kind == "macvlan" => {
                     self.macvlan_mode = Attributes(value)
@@ -260,6 +309,62 @@ impl Netlink {
                 _ => error,
             }
         })
+    }
+
+    /// Makes a pair of veths, both down. The first one's address is `mac`; the kernel invents its peer's.
+    pub fn add_veth(&mut self, name: &str, peer: &str, mac: [u8; 6], mtu: u32) -> Result<()> {
+        let made = self.change(|batch, sequence| {
+            batch.begin(libc::RTM_NEWLINK, CREATE, sequence, &fixed(0, 0, 0));
+            batch.text(libc::IFLA_IFNAME, name);
+            batch.attribute(libc::IFLA_ADDRESS, &mac);
+            batch.number(libc::IFLA_MTU, mtu);
+            let info = batch.nest(libc::IFLA_LINKINFO);
+            batch.text(libc::IFLA_INFO_KIND, "veth");
+            let data = batch.nest(libc::IFLA_INFO_DATA);
+            let other = batch.nest(VETH_PEER);
+            batch.raw(&fixed(0, 0, 0));
+            batch.text(libc::IFLA_IFNAME, peer);
+            batch.number(libc::IFLA_MTU, mtu);
+            batch.end_nest(other);
+            batch.end_nest(data);
+            batch.end_nest(info);
+            batch.end();
+        });
+        made.map_err(|failure| {
+            let error = failure.error(format!("make veths {name} and {peer}"));
+            match failure.errno {
+                Errno::EOPNOTSUPP => {
+                    error.hint("the kernel lacks CONFIG_VETH, or its module veth is not loaded")
+                }
+                Errno::EEXIST => error.hint("an interface of one of these names is there already"),
+                _ => error,
+            }
+        })
+    }
+
+    /// Switches a flag of a bridge's port. Kernels that have not learnt it by netlink (4.1) ignore the message: where it has
+    /// done nothing, the port's file in /sys is written.
+    pub fn set_port_flag(&mut self, port: &str, flag: PortFlag, on: bool) -> Result<()> {
+        let is = |link: &Link| match flag {
+            PortFlag::Hairpin => link.flags_of_port().hairpin,
+            PortFlag::Learning => link.flags_of_port().learning,
+        };
+        let link = self.existing_link(port)?;
+        if is(&link) == on {
+            return Ok(());
+        }
+        let set = self.set(link.index, |batch| {
+            let info = batch.nest(libc::IFLA_LINKINFO);
+            batch.text(libc::IFLA_INFO_SLAVE_KIND, "bridge");
+            let data = batch.nest(libc::IFLA_INFO_SLAVE_DATA);
+            batch.attribute(flag as u16, &[u8::from(on)]);
+            batch.end_nest(data);
+            batch.end_nest(info);
+        });
+        if set.is_ok() && is(&self.existing_link(port)?) == on {
+            return Ok(());
+        }
+        flag.write(port, on)
     }
 
     /// Makes a link a port of a bridge, or of none. The kernel lets go of another master without a word: look first.

@@ -83,6 +83,12 @@ impl Batch {
         Nest(start)
     }
 
+    /// A structure, where an attribute holds one before its attributes.
+    pub fn raw(&mut self, structure: &[u8]) {
+        self.put(structure);
+        self.pad();
+    }
+
     /// Ends it.
     pub fn end_nest(&mut self, nest: Nest) {
         let length = (self.bytes.len() - nest.0) as u16;
