@@ -135,7 +135,7 @@ fn what_runs_is_listed_asked_and_ended() {
     assert_eq!(names, [a, b]);
     let (init, monitor) = (sandbox.pid("init", a), sandbox.pid("monitor", a));
     let object = format!(
-        "{{\"name\":\"{a}\",\"state\":\"RUNNING\",\"pid\":{init},\"command_pid\":{init},\"monitor_pid\":{monitor}}}"
+        "{{\"name\":\"{a}\",\"state\":\"RUNNING\",\"pid\":{init},\"command_pid\":{init},\"monitor_pid\":{monitor},\"restarts\":0,\"last_exit_code\":null,\"ended\":null}}"
     );
     says(&sandbox.boardbox(&["info", "--json", a]), 0, &format!("{object}\n"));
     assert!(sandbox.boardbox(&["ps", "--json"]).out.starts_with(&format!("[{object},{{")));

@@ -6,9 +6,8 @@ use super::output::{complain, print, progress};
 use super::{Run, control, each};
 use crate::apply;
 use crate::apply::status::{BridgeStatus, ControllerState, ControllerStatus};
-use crate::container::client;
-use crate::container::control::State;
 use crate::container::launch::{self, Options};
+use crate::container::{client, state};
 use crate::error::{Error, Kind, Result};
 use crate::plan::{self, Place, Planned};
 use crate::profile::board::DEFAULT_CONTROLLERS;
@@ -201,6 +200,7 @@ pub fn down(words: &Words) -> Run {
     if !chosen.is_empty() || !matches!(stopped, Ok(0)) {
         return stopped;
     }
+    state::forget_ends();
     let left = apply::board::down()?;
     for error in &left {
         complain(error);
@@ -316,9 +316,10 @@ pub fn status(words: &Words) -> Run {
     let width = names.iter().map(|name| name.as_str().len()).max().unwrap_or(0);
     for seen in &containers {
         text.push_str(&format!("container  {:width$}  {}", seen.name.as_str(), seen.state.name()));
-        if seen.state != State::Stopped {
+        if seen.init > 0 {
             text.push_str(&format!(", pid {}", seen.init));
         }
+        text.push_str(&seen.remark());
         text.push('\n');
     }
     print(format_args!("{text}"))?;

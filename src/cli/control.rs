@@ -6,10 +6,11 @@ use super::output::{note, print};
 use super::{Run, each};
 use crate::container::client::{self, PROMPT};
 use crate::container::control::{Reply, Request, Settings, State};
-use crate::container::memory;
+use crate::container::{memory, restart, state};
 use crate::error::{Error, Kind, Result};
 use crate::profile::text::shown;
 use crate::profile::value::{ContainerName, Signal};
+use crate::sys::process;
 use argh::FromArgs;
 use std::time::Duration;
 
@@ -61,8 +62,8 @@ struct Freeze {
 #[derive(FromArgs)]
 #[argh(help_triggers("--help", "-h"))]
 struct Wait {
-    /// the states, separated by '|' or ',': STOPPED STARTING RUNNING STOPPING ABORTING FREEZING FROZEN (default:
-    /// STOPPED)
+    /// the states, separated by '|' or ',': STOPPED STARTING RUNNING STOPPING ABORTING FREEZING FROZEN
+    /// RESTARTING (default: STOPPED)
     #[argh(option, short = 's', arg_name = "states")]
     state: Option<String>,
     /// seconds to wait at most; exit code 6 when they are over (default: for ever)
@@ -187,8 +188,9 @@ pub fn states(text: &str) -> Result<u32> {
             false => State::from_name(word),
         };
         let Some(state) = state else {
-            return Err(Error::usage(format!("\"{}\" is no state", shown(word)))
-                .hint("STOPPED STARTING RUNNING STOPPING ABORTING FREEZING FROZEN, separated by '|'"));
+            return Err(Error::usage(format!("\"{}\" is no state", shown(word))).hint(
+                "STOPPED STARTING RUNNING STOPPING ABORTING FREEZING FROZEN RESTARTING, separated by '|'",
+            ));
         };
         bits |= state.bit();
     }
@@ -205,6 +207,7 @@ pub fn wait(words: &Words) -> Run {
 }
 
 /// A container as somebody sees it.
+#[derive(Clone)]
 pub struct Seen {
     /// Its name.
     pub name: ContainerName,
@@ -216,9 +219,30 @@ pub struct Seen {
     pub user: i32,
     /// Its monitor.
     pub monitor: i32,
+    /// How many times its monitor has started it again.
+    pub restarts: u32,
+    /// The wait(2) status of its last end.
+    pub last: Option<i32>,
+    /// What was noted when it ended, of one that does not run.
+    pub ended: Option<String>,
 }
 
 impl Seen {
+    /// `, last: exit code 1` for one that was started again.
+    fn last_end(&self) -> String {
+        self.last.map_or_else(String::new, |status| format!(", the last end: {}", restart::ending(status)))
+    }
+
+    /// What there is to say besides its state.
+    pub fn remark(&self) -> String {
+        match (&self.ended, self.restarts) {
+            (Some(ended), _) => format!(", {ended}"),
+            (None, 0) => String::new(),
+            (None, 1) => format!(", 1 restart{}", self.last_end()),
+            (None, many) => format!(", {many} restarts{}", self.last_end()),
+        }
+    }
+
     /// As an object.
     pub fn json(&self, json: &mut Json) {
         json.open("", '{');
@@ -227,19 +251,40 @@ impl Seen {
         json.pid("pid", self.init);
         json.pid("command_pid", self.user);
         json.pid("monitor_pid", self.monitor);
+        json.bare("restarts", &self.restarts.to_string());
+        match self.last {
+            Some(status) => json.bare("last_exit_code", &process::exit_code(status).to_string()),
+            None => json.bare("last_exit_code", "null"),
+        }
+        match &self.ended {
+            Some(text) => json.text("ended", text),
+            None => json.bare("ended", "null"),
+        }
         json.close('}');
     }
 }
 
 /// How the container is: STOPPED where it does not run.
 pub fn look(name: &ContainerName) -> Result<Seen> {
-    let stopped = Seen { name: name.clone(), state: State::Stopped, init: 0, user: 0, monitor: 0 };
+    let none = Seen {
+        name: name.clone(),
+        state: State::Stopped,
+        init: 0,
+        user: 0,
+        monitor: 0,
+        restarts: 0,
+        last: None,
+        ended: None,
+    };
+    let stopped = || Seen { ended: state::noted_end(name), ..none.clone() };
     match client::request(name, &Request::Info, Some(PROMPT)) {
         Ok(answer) => match answer.reply() {
-            Reply::Info { state, init, user, monitor } => Ok(Seen { state, init, user, monitor, ..stopped }),
-            _ => Ok(stopped),
+            Reply::Info { state, init, user, monitor, restarts, last } => {
+                Ok(Seen { state, init, user, monitor, restarts, last, ..none })
+            }
+            _ => Ok(stopped()),
         },
-        Err(error) if error.kind == Kind::NotRunning => Ok(stopped),
+        Err(error) if error.kind == Kind::NotRunning => Ok(stopped()),
         Err(error) => Err(error),
     }
 }
@@ -250,18 +295,25 @@ pub fn info(words: &Words) -> Run {
     let args: Info = words.parse()?;
     let seen = look(&args.name)?;
     if seen.state == State::Stopped && seen.monitor == 0 {
-        return Err(hinted(&args.name)(client::not_running(&args.name)).into());
+        let mut error = client::not_running(&args.name);
+        if let Some(ended) = &seen.ended {
+            error.cause.push_str(&format!(": {ended}"));
+        }
+        return Err(hinted(&args.name)(error).into());
     }
     if args.json {
         let mut json = Json::default();
         seen.json(&mut json);
         print(format_args!("{}\n", json.into_text()))?;
     } else {
-        let Seen { name, state, init, user, monitor } = &seen;
+        let Seen { name, state, init, user, monitor, .. } = &seen;
         let state = state.name();
         print(format_args!(
             "name:     {name}\nstate:    {state}\npid:      {init}\ncommand:  {user}\nmonitor:  {monitor}\n"
         ))?;
+        if seen.restarts > 0 {
+            print(format_args!("restarts: {}{}\n", seen.restarts, seen.last_end()))?;
+        }
         let killed = out_of_memory(name);
         if killed > 0 {
             print(format_args!("memory:   out of memory, the kernel killed {killed} of its processes\n"))?;
@@ -331,10 +383,11 @@ pub fn ps(words: &Words) -> Run {
         return Ok(0);
     }
     let width = all.iter().map(|seen| seen.name.as_str().len()).max().unwrap_or(0).max(4);
-    let mut text = format!("{:width$}  STATE     PID      MONITOR\n", "NAME");
+    let mut text = format!("{:width$}  STATE       PID      MONITOR\n", "NAME");
     for seen in &all {
         let (name, state) = (seen.name.as_str(), seen.state.name());
-        text.push_str(&format!("{name:width$}  {state:8}  {:<7}  {}\n", seen.init, seen.monitor));
+        let remark = seen.remark();
+        text.push_str(&format!("{name:width$}  {state:10}  {:<7}  {}{remark}\n", seen.init, seen.monitor));
     }
     print(format_args!("{text}"))?;
     Ok(0)

@@ -191,6 +191,7 @@ fn init_of(name: &ContainerName) -> Result<i32> {
             Err(Error::new(Kind::NotRunning, format!("container \"{name}\" is frozen"))
                 .hint("a command in it would stand still as well: unfreeze it first"))
         }
+        Reply::Info { init: 0, .. } => Err(client::not_running(name)),
         Reply::Info { init, .. } => Ok(init),
         _ => Err(client::not_running(name)),
     }

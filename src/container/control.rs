@@ -12,7 +12,7 @@ pub const MAX_MESSAGE: usize = 4096;
 /// A message's buffer.
 pub type Buffer = heapless::Vec<u8, MAX_MESSAGE>;
 
-/// A container's state, in LXC's words.
+/// A container's state, in LXC's words and one more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum State {
@@ -30,11 +30,13 @@ pub enum State {
     Freezing = 5,
     /// It is frozen.
     Frozen = 6,
+    /// It has ended and will be started again.
+    Restarting = 7,
 }
 
 impl State {
     /// All of them, in the order of their numbers.
-    pub const ALL: [State; 7] = [
+    pub const ALL: [State; 8] = [
         State::Stopped,
         State::Starting,
         State::Running,
@@ -42,6 +44,7 @@ impl State {
         State::Aborting,
         State::Freezing,
         State::Frozen,
+        State::Restarting,
     ];
 
     /// LXC's upper-case name.
@@ -54,6 +57,7 @@ impl State {
             State::Aborting => "ABORTING",
             State::Freezing => "FREEZING",
             State::Frozen => "FROZEN",
+            State::Restarting => "RESTARTING",
         }
     }
 
@@ -154,6 +158,10 @@ pub enum Reply<'a> {
         user: i32,
         /// The monitor's pid.
         monitor: i32,
+        /// How many times its monitor has started it again.
+        restarts: u32,
+        /// The wait(2) status of its last end, where there was one.
+        last: Option<i32>,
     },
     /// It has ended, everything of it is gone.
     Ended {
@@ -175,6 +183,9 @@ pub enum Reply<'a> {
         text: &'a str,
     },
 }
+
+/// No wait(2) status is below zero.
+const NO_STATUS: i32 = -1;
 
 fn too_long() -> Error {
     Error::usage("the request is longer than a control message (4096 bytes)")
@@ -261,8 +272,9 @@ impl<'a> Reply<'a> {
         let encoded = match *self {
             Reply::Done => put_all(b'd', &[], ""),
             Reply::DoneBut { note } => put_all(b'b', &[], cut(note)),
-            Reply::Info { state, init, user, monitor } => {
-                put_all(b'i', &[state as i32, init, user, monitor], "")
+            Reply::Info { state, init, user, monitor, restarts, last } => {
+                let last = last.unwrap_or(NO_STATUS);
+                put_all(b'i', &[state as i32, init, user, monitor, restarts as i32, last], "")
             }
             Reply::Ended { status, note } => put_all(b'e', &[status], cut(note)),
             Reply::Value { text } => put_all(b'v', &[], cut(text)),
@@ -286,6 +298,8 @@ impl<'a> Reply<'a> {
                     init: fields.number()?,
                     user: fields.number()?,
                     monitor: fields.number()?,
+                    restarts: fields.number()? as u32,
+                    last: fields.number().filter(|status| *status != NO_STATUS),
                 }
             }
             b'e' => Reply::Ended { status: fields.number()?, note: fields.text()? },
@@ -321,7 +335,15 @@ mod tests {
         for reply in [
             Reply::Done,
             Reply::DoneBut { note: "x" },
-            Reply::Info { state: State::Frozen, init: 12, user: 13, monitor: 14 },
+            Reply::Info {
+                state: State::Frozen,
+                init: 12,
+                user: 13,
+                monitor: 14,
+                restarts: 3,
+                last: Some(256),
+            },
+            Reply::Info { state: State::Restarting, init: 0, user: 0, monitor: 1, restarts: 0, last: None },
             Reply::Ended { status: 256, note: "" },
             Reply::Value { text: "0-1\n" },
             Reply::Failed { errno: 22, text: "no" },

@@ -23,7 +23,7 @@ impl Hasher for Fnv {
 /// `NAME=NUMBER` for each part but the cgroup rules, by the profile's keys.
 pub fn fields(container: &Container) -> String {
     let c = container;
-    let parts: [(&str, &[&dyn Part]); 18] = [
+    let parts: [(&str, &[&dyn Part]); 19] = [
         ("hostname", &[&c.hostname]),
         ("rootfs", &[&c.rootfs, &c.rootfs_read_only, &c.rootfs_mount]),
         ("command", &[&c.command, &c.execute_command]),
@@ -42,6 +42,7 @@ pub fn fields(container: &Container) -> String {
         ("no-new-privs", &[&c.no_new_privs]),
         ("network", &[&c.own_network, &c.network]),
         ("stop-signal", &[&c.stop_signal]),
+        ("restart", &[&c.startup.restart]),
     ];
     let mut text = String::new();
     for (name, values) in parts {

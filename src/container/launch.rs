@@ -2,16 +2,18 @@
 //! end as well as after a failure.
 
 use super::RUN_DIR;
+use super::clients::Clients;
 use super::console::Console;
 use super::conversation::{self, Message};
 use super::init::{self, First};
-use super::monitor::{Ended, Monitor};
+use super::monitor::{Ended, Monitor, Note};
 use super::network::Nics;
-use super::state::{Claim, Record, UNIFIED};
+use super::restart::{self, Next, Tally};
+use super::state::{self, Claim, Record, UNIFIED};
 use crate::apply::{self, Undo, undo_all};
 use crate::error::{Error, Kind, Result};
 use crate::plan::{self, Host, Place, Planned, Step};
-use crate::profile::container::{self, CgroupRule, Container, Mount};
+use crate::profile::container::{self, Container, Mount};
 use crate::profile::fstab;
 use crate::sys::netlink::Netlink;
 use crate::sys::process::{self, Side};
@@ -22,7 +24,7 @@ use crate::sys::{cgroup, poll, rootfs, socket};
 use nix::errno::Errno;
 use nix::unistd::Pid;
 use std::os::fd::{AsFd, OwnedFd};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// How long the set-up may take before it is given up: a mount of a dead server must not hang a boot for ever.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -121,29 +123,108 @@ fn wants_console(container: &Container, options: &Options) -> bool {
     }
 }
 
-/// One container after another: the next one where the last one asked for a reboot, with the rules that it had by then.
+/// One life after another, until there is none to follow.
 fn live(container: &Container, options: &Options, launcher: &mut Option<OwnedFd>) -> Result<i32> {
-    let mut changed: Option<Container> = None;
-    loop {
-        let mut rules = None;
-        let life = Life::begin(changed.as_ref().unwrap_or(container), options)?;
-        let status = life.lead(launcher, &mut rules)?;
-        // reboot(2) in a pid namespace ends its pid 1 by SIGHUP, which nothing else can (pid_namespaces(7)).
-        if process::ending_signal(status) != Some(libc::SIGHUP) {
-            return Ok(status);
+    let mut claim = Claim::take(&container.name)?;
+    if let Some(stale) = claim.stale.take() {
+        clean_up_after(&stale);
+    }
+    let mut clients = match Clients::listen(&claim.control()) {
+        Ok(clients) => clients,
+        Err(error) => {
+            claim.release();
+            return Err(error);
         }
-        if let Some(cgroup) = rules {
+    };
+    let lived = lives(container, options, launcher, &claim, &mut clients);
+    claim.release();
+    lived.map(|ended| {
+        clients.farewell(ended.status, &ended.note, true);
+        ended.status
+    })
+}
+
+/// The next one where the last one asked for a reboot, or where it has ended and is to be restarted; with the rules that it had
+/// by then.
+fn lives(
+    container: &Container,
+    options: &Options,
+    launcher: &mut Option<OwnedFd>,
+    claim: &Claim,
+    clients: &mut Clients,
+) -> Result<Ended> {
+    let mut changed: Option<Container> = None;
+    let mut signals = None;
+    let mut tally = Tally::default();
+    let restart = &container.startup.restart;
+    loop {
+        let begun = Instant::now();
+        let first = tally == Tally::default();
+        let life =
+            Life::begin(changed.as_ref().unwrap_or(container), options, claim, clients, &mut signals, tally);
+        let mut ended = match life.lead(launcher) {
+            Err(error) if first || !options.detach => return Err(error),
+            // What stands in the way of this start may be gone at the next one.
+            Err(error) => failed(&error),
+            Ok(ended) => ended,
+        };
+        if let Some(cgroup) = ended.rules.take() {
             changed = Some(Container { cgroup, ..container.clone() });
         }
-        log::info!("container \"{}\" reboots", container.name);
+        // reboot(2) in a pid namespace ends its pid 1 by SIGHUP, which nothing else can (pid_namespaces(7)).
+        if process::ending_signal(ended.status) == Some(libc::SIGHUP) && !ended.asked {
+            log::info!("container \"{}\" reboots", container.name);
+            clients.farewell(ended.status, &ended.note, false);
+            tally.last = Some(ended.status);
+            continue;
+        }
+        if ended.asked || !options.detach {
+            return Ok(ended);
+        }
+        let next = tally.ended(ended.status, begun.elapsed(), restart);
+        tally.tell(container, ended.status, &ended.note, &next);
+        match (&next, signals.as_mut()) {
+            (Next::Again(delay), Some(signals)) => {
+                claim.write(&Record { monitor: std::process::id() as i32, ..Record::default() })?;
+                clients.farewell(ended.status, &ended.note, false);
+                if !restart::pause(container, clients, signals, *delay, &tally)? {
+                    return Ok(ended);
+                }
+            }
+            _ => {
+                let mut text = format!("ended ({})", restart::ending(ended.status));
+                if !ended.note.is_empty() {
+                    text.push_str(&format!(", {}", ended.note));
+                }
+                if next == Next::GiveUp {
+                    text.push_str(&format!(", {}", tally.gave_up()));
+                }
+                if next == Next::GiveUp || ended.status != 0 {
+                    state::note_end(&container.name, &text);
+                }
+                return Ok(ended);
+            }
+        }
     }
+}
+
+/// A restart that did not come to life, as an end with the status that boardbox's own failures have.
+#[inline(never)]
+fn failed(error: &Error) -> Ended {
+    let mut note = Note::new();
+    // Cut where it does not fit: it is for reading.
+    error.to_string().chars().try_for_each(|letter| note.push(letter)).unwrap_or_default();
+    Ended { status: 255 << 8, note, asked: false, rules: None }
 }
 
 /// One start and everything it has made so far.
 struct Life<'a> {
     container: &'a Container,
     options: &'a Options,
-    claim: Claim,
+    claim: &'a Claim,
+    clients: &'a mut Clients,
+    signals: &'a mut Option<Signals>,
+    tally: Tally,
     undo: Vec<Undo>,
     first: Option<Pid>,
     nics: Option<Nics>,
@@ -151,13 +232,20 @@ struct Life<'a> {
 }
 
 impl<'a> Life<'a> {
-    fn begin(container: &'a Container, options: &'a Options) -> Result<Self> {
-        let claim = Claim::take(&container.name)?;
-        Ok(Self { container, options, claim, undo: Vec::new(), first: None, nics: None, pidfile: None })
+    fn begin(
+        container: &'a Container,
+        options: &'a Options,
+        claim: &'a Claim,
+        clients: &'a mut Clients,
+        signals: &'a mut Option<Signals>,
+        tally: Tally,
+    ) -> Self {
+        let (undo, first, nics, pidfile) = (Vec::new(), None, None, None);
+        Self { container, options, claim, clients, signals, tally, undo, first, nics, pidfile }
     }
 
     /// From the first step to the last trace.
-    fn lead(mut self, launcher: &mut Option<OwnedFd>, rules: &mut Option<Vec<CgroupRule>>) -> Result<i32> {
+    fn lead(mut self, launcher: &mut Option<OwnedFd>) -> Result<Ended> {
         let ended = self.attempt(launcher);
         if let (Err(_), Some(first)) = (&ended, self.first) {
             let _ = process::kill(first, libc::SIGKILL);
@@ -175,23 +263,17 @@ impl<'a> Life<'a> {
         if let Some(path) = self.pidfile {
             let _ = std::fs::remove_file(path);
         }
-        self.claim.release();
-        ended.map(|mut ended| {
-            *rules = ended.rules.take();
-            // In the foreground this is the only place where anybody would look.
-            if !ended.note().is_empty() {
-                log::warn!("container \"{}\": {}", self.container.name, ended.note());
-            }
-            ended.farewell()
-        })
+        // In the foreground this is the only place where anybody would look.
+        if let Ok(ended) = &ended
+            && !ended.note.is_empty()
+        {
+            log::warn!("container \"{}\": {}", self.container.name, ended.note);
+        }
+        ended
     }
 
     fn attempt(&mut self, launcher: &mut Option<OwnedFd>) -> Result<Ended> {
         let (container, options) = (self.container, self.options);
-        if let Some(stale) = self.claim.stale.take() {
-            clean_up_after(&stale);
-        }
-        let control = socket::listen(&self.claim.control(), 0o600)?;
         // A container without cgroups asks nothing of the host: twenty system calls less.
         let host = match options.controllers.is_empty() && container.cgroup.is_empty() {
             true => Host::default(),
@@ -216,7 +298,9 @@ impl<'a> Life<'a> {
                 }
             }
         }
-        let signals = Signals::listen()?;
+        if self.signals.is_none() {
+            *self.signals = Some(Signals::listen()?);
+        }
         let (ours, theirs) = conversation::begin()?;
         // Written before there is a process: whoever comes after a monitor that was killed finds what to clean up.
         let cgroups = cgroups(&steps);
@@ -263,7 +347,10 @@ impl<'a> Life<'a> {
             process::enter("/")?;
         }
         drop(steps);
-        Monitor::new(container, first, user, record, signals, control, console, ttys)?.run()
+        let Some(signals) = self.signals.as_mut() else { return Err(Error::host("there is no signalfd")) };
+        let monitor =
+            Monitor::new(container, first, user, record, signals, self.clients, self.tally, console, ttys)?;
+        monitor.run()
     }
 
     /// The pseudo terminal, where the plan has one.

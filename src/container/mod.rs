@@ -3,6 +3,7 @@
 
 pub mod attach;
 pub mod client;
+pub mod clients;
 pub mod console;
 pub mod control;
 pub mod conversation;
@@ -15,6 +16,7 @@ pub mod monitor;
 pub mod network;
 pub mod own_init;
 pub mod probe;
+pub mod restart;
 pub mod state;
 
 /// Where every container's directory is: `lock`, `control` and `record` in `/run/boardbox/NAME`.

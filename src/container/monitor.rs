@@ -2,60 +2,37 @@
 //!
 //! What needs a message's buffer is never inlined: the loop's own frame stays resident for as long as the container runs.
 
+use super::clients::{CONTROL, Clients, Room, Waiting};
 use super::console::Console;
-use super::control::{Reply, Request, State};
+use super::control::{Reply, State};
 use super::freezer::{Freezer, Frozen};
 use super::memory;
+use super::restart::{Tally, wants_an_end};
 use super::state::Record;
 use crate::error::Result;
 use crate::plan::devices::Policy;
 use crate::profile::container::{CgroupRule, Container};
 use crate::sys::events::Events;
+use crate::sys::process;
 use crate::sys::pty::Pty;
 use crate::sys::signal::{self, Signals};
-use crate::sys::stream::{self, Got};
-use crate::sys::{process, socket};
 use nix::unistd::Pid;
 use std::fmt::Write;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
 mod requests;
 mod settings;
 
-/// How many processes may be connected at once.
-const CLIENTS: usize = 16;
-
 /// How often a group that does not stand still yet is looked at.
 const FREEZE_POLL: Duration = Duration::from_millis(5);
 
 const SIGNALS: u64 = 0;
-const CONTROL: u64 = 1;
 const MASTER: u64 = 2;
 const STDIN: u64 = 3;
-const FIRST_CLIENT: u64 = 16;
-
-/// What a client waits for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Waiting {
-    /// Nothing: its next request.
-    Nothing,
-    /// One of these states (`State::bit`).
-    States(u32),
-    /// The end.
-    Stop,
-    /// All tasks standing still.
-    Frozen,
-}
-
-/// Somebody who connected to the control socket.
-struct Client {
-    socket: OwnedFd,
-    waiting: Waiting,
-}
 
 /// A sentence for the operator.
-type Note = heapless::String<160>;
+pub type Note = heapless::String<160>;
 
 /// See the module.
 pub struct Monitor<'a> {
@@ -71,44 +48,30 @@ pub struct Monitor<'a> {
     last: settings::Done,
     /// The rules of the last `Apply`.
     rules: Option<Vec<CgroupRule>>,
-    signals: Signals,
-    control: OwnedFd,
+    signals: &'a mut Signals,
+    clients: &'a mut Clients,
+    tally: Tally,
     console: Option<Console>,
     /// Held open: a tty without a master hangs up.
     _ttys: Vec<Pty>,
     events: Events,
-    clients: [Option<Client>; CLIENTS],
     /// When to kill what does not stop.
     deadline: Option<Instant>,
+    /// Somebody wants it to end.
+    asked: bool,
     note: Note,
 }
 
-/// A container that has ended, and those who want to know.
+/// A container that has ended.
 pub struct Ended {
-    status: i32,
-    note: Note,
-    clients: [Option<Client>; CLIENTS],
+    /// Its wait(2) status.
+    pub status: i32,
+    /// Why it ended, where that is not plain from the status; empty in most cases.
+    pub note: Note,
+    /// Somebody wanted it to.
+    pub asked: bool,
     /// The cgroup rules it has by now, where they were changed as a whole.
     pub rules: Option<Vec<CgroupRule>>,
-}
-
-impl Ended {
-    /// Why it ended, where that is not plain from the status; empty in most cases.
-    pub fn note(&self) -> &str {
-        &self.note
-    }
-
-    /// Tells them, once all is cleaned up. Returns the wait(2) status.
-    #[inline(never)]
-    pub fn farewell(self) -> i32 {
-        let reply = Reply::Ended { status: self.status, note: &self.note }.encode();
-        for client in self.clients.iter().flatten() {
-            if client.waiting != Waiting::Nothing {
-                let _ = socket::send(client.socket.as_fd(), &reply);
-            }
-        }
-        self.status
-    }
 }
 
 impl<'a> Monitor<'a> {
@@ -119,14 +82,15 @@ impl<'a> Monitor<'a> {
         init: Pid,
         user: Pid,
         record: Record,
-        signals: Signals,
-        control: OwnedFd,
+        signals: &'a mut Signals,
+        clients: &'a mut Clients,
+        tally: Tally,
         console: Option<Console>,
         ttys: Vec<Pty>,
     ) -> Result<Self> {
         let events = Events::new()?;
         events.add(signals.as_fd(), SIGNALS)?;
-        events.add(control.as_fd(), CONTROL)?;
+        clients.watch(&events)?;
         if let Some(console) = &console {
             console.watch(&events, MASTER, STDIN)?;
         }
@@ -142,12 +106,13 @@ impl<'a> Monitor<'a> {
             last: settings::Done::default(),
             rules: None,
             signals,
-            control,
+            clients,
+            tally,
             console,
             _ttys: ttys,
             events,
-            clients: [const { None }; CLIENTS],
             deadline: None,
+            asked: false,
             note: Note::new(),
         })
     }
@@ -155,6 +120,10 @@ impl<'a> Monitor<'a> {
     /// Until the container has ended.
     pub fn run(mut self) -> Result<Ended> {
         crate::sys::memory::give_back();
+        // Those who have waited for this since an earlier life.
+        if self.tally.restarts > 0 {
+            self.changed(State::Running);
+        }
         // It may have ended before its signal was listened to by this loop: look first.
         let mut child_changed = true;
         loop {
@@ -165,8 +134,8 @@ impl<'a> Monitor<'a> {
                 if process::ending_signal(status) == Some(libc::SIGKILL) && self.note.is_empty() {
                     self.say_if_out_of_memory();
                 }
-                let Self { note, clients, rules, .. } = self;
-                return Ok(Ended { status, note, clients, rules });
+                let Self { note, asked, rules, .. } = self;
+                return Ok(Ended { status, note, asked, rules });
             }
             child_changed = false;
             for token in self.events.wait(self.timeout())? {
@@ -177,7 +146,7 @@ impl<'a> Monitor<'a> {
                             self.signalled(number);
                         }
                     }
-                    CONTROL => self.accept(),
+                    CONTROL => self.clients.accept(&self.events),
                     MASTER => {
                         if let Some(console) = &mut self.console {
                             console.output(&self.events);
@@ -197,7 +166,7 @@ impl<'a> Monitor<'a> {
 
     fn timeout(&self) -> Option<Duration> {
         let deadline = self.deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
-        let freezing = self.anybody(Waiting::Frozen).then_some(FREEZE_POLL);
+        let freezing = self.clients.anybody(Waiting::Frozen).then_some(FREEZE_POLL);
         let console = self.console.as_ref().and_then(Console::timeout);
         [deadline, freezing, console].into_iter().flatten().min()
     }
@@ -213,7 +182,7 @@ impl<'a> Monitor<'a> {
             self.say("it did not stop in time and was killed");
             self.kill_all();
         }
-        if self.anybody(Waiting::Frozen) {
+        if self.clients.anybody(Waiting::Frozen) {
             match self.freezer.as_ref().map(Freezer::state) {
                 Some(Frozen::Frozen) => self.changed(State::Frozen),
                 // Asked again: tasks that were forked meanwhile were missed.
@@ -222,12 +191,9 @@ impl<'a> Monitor<'a> {
         }
     }
 
-    fn anybody(&self, waiting: Waiting) -> bool {
-        self.clients.iter().flatten().any(|client| client.waiting == waiting)
-    }
-
     /// A signal of the monitor's own: what is meant for the container goes there.
     fn signalled(&mut self, number: i32) {
+        self.asked |= wants_an_end(number);
         match number {
             libc::SIGCHLD | libc::SIGCONT => {}
             libc::SIGWINCH => {
@@ -316,20 +282,8 @@ impl<'a> Monitor<'a> {
     #[inline(never)]
     fn changed(&mut self, state: State) {
         self.state = state;
-        let info = self.info().encode();
-        for client in self.clients.iter_mut().flatten() {
-            match client.waiting {
-                Waiting::States(states) if states & state.bit() != 0 => {
-                    client.waiting = Waiting::Nothing;
-                    let _ = socket::send(client.socket.as_fd(), &info);
-                }
-                Waiting::Frozen if state == State::Frozen => {
-                    client.waiting = Waiting::Nothing;
-                    let _ = socket::send(client.socket.as_fd(), &Reply::Done.encode());
-                }
-                _ => {}
-            }
-        }
+        let info = self.info();
+        self.clients.entered(state, info);
     }
 
     fn info(&self) -> Reply<'static> {
@@ -338,67 +292,22 @@ impl<'a> Monitor<'a> {
             init: self.init.as_raw(),
             user: self.user.as_raw(),
             monitor: self.record.monitor,
-        }
-    }
-
-    #[inline(never)]
-    fn accept(&mut self) {
-        while let Ok(Some(socket)) = socket::accept(self.control.as_fd()) {
-            let free = self.clients.iter_mut().zip(FIRST_CLIENT..).find(|(client, _)| client.is_none());
-            match free {
-                Some((client, token)) if self.events.add(socket.as_fd(), token).is_ok() => {
-                    *client = Some(Client { socket, waiting: Waiting::Nothing });
-                }
-                _ => {
-                    let text = "too many processes wait for this container already";
-                    let _ =
-                        socket::send(socket.as_fd(), &Reply::Failed { errno: libc::EAGAIN, text }.encode());
-                }
-            }
+            restarts: self.tally.restarts,
+            last: self.tally.last,
         }
     }
 
     #[inline(never)]
     fn heard_from(&mut self, token: u64) {
-        let Some(index) = token.checked_sub(FIRST_CLIENT).and_then(|index| usize::try_from(index).ok())
-        else {
-            return;
-        };
-        let mut buffer = [0; super::control::MAX_MESSAGE];
-        let Some(Some(client)) = self.clients.get(index) else { return };
-        let length = match stream::read(client.socket.as_fd(), &mut buffer) {
-            Got::Bytes(length) => length,
-            Got::Nothing => return,
-            Got::End => {
-                self.drop_client(index);
-                return;
-            }
-        };
-        match buffer.get(..length).and_then(Request::decode) {
-            Some(request) => {
-                if let Some(waiting) = self.answer(index, request)
-                    && let Some(Some(client)) = self.clients.get_mut(index)
-                {
-                    client.waiting = waiting;
-                }
-            }
-            None => self.reply(index, Reply::Failed { errno: libc::EBADMSG, text: "this is no request" }),
+        let mut room: Room = [0; _];
+        if let Some((client, request)) = self.clients.hear(token, &mut room)
+            && let Some(waiting) = self.answer(client, request)
+        {
+            self.clients.waits(client, waiting);
         }
     }
 
-    #[inline(never)]
-    fn reply(&mut self, index: usize, reply: Reply<'_>) {
-        let Some(Some(client)) = self.clients.get(index) else { return };
-        // One who does not read its replies is no concern of the others'.
-        if socket::send(client.socket.as_fd(), &reply.encode()).is_err() {
-            self.drop_client(index);
-        }
-    }
-
-    fn drop_client(&mut self, index: usize) {
-        if let Some(client) = self.clients.get_mut(index) {
-            // Closing takes it out of the epoll set: nobody else holds this descriptor.
-            *client = None;
-        }
+    fn reply(&mut self, client: usize, reply: Reply<'_>) {
+        self.clients.reply(client, reply);
     }
 }

@@ -23,6 +23,34 @@ pub struct Record {
     pub cgroups: Vec<(Vec<String>, String)>,
 }
 
+/// Notes the end of a container that nobody had asked to end, for whoever comes later; it goes with the next start of that
+/// name, or with the board.
+pub fn note_end(name: &ContainerName, text: &str) {
+    // Nobody is there to be told that it failed.
+    let _ = std::fs::write(end_path(name.as_str()), text);
+}
+
+/// What was noted, if it was.
+pub fn noted_end(name: &ContainerName) -> Option<String> {
+    std::fs::read_to_string(end_path(name.as_str())).ok().filter(|text| !text.is_empty())
+}
+
+/// Forgets all of them.
+pub fn forget_ends() {
+    for entry in std::fs::read_dir(RUN_DIR).into_iter().flatten().flatten() {
+        if entry.file_name().to_str().is_some_and(|name| name.starts_with(ENDED)) {
+            let _ = std::fs::remove_file(entry.path());
+        }
+    }
+}
+
+/// No container's name begins with a dot.
+const ENDED: &str = ".ended-";
+
+fn end_path(name: &str) -> String {
+    format!("{RUN_DIR}/{ENDED}{name}")
+}
+
 impl Record {
     fn to_text(&self) -> String {
         let mut text = format!("monitor {}\ninit {}\n", self.monitor, self.init);
@@ -95,6 +123,7 @@ impl Claim {
                 let _ = std::fs::remove_dir(&dir);
                 continue;
             }
+            let _ = std::fs::remove_file(end_path(name.as_str()));
             let stale = was_there.then(|| Record::read(name)).filter(|record| record.monitor != 0);
             return Ok(Self { dir, lock, stale });
         }
@@ -133,7 +162,7 @@ impl Claim {
 fn taken(name: &ContainerName) -> Error {
     let error = Error::new(Kind::Taken, format!("container \"{name}\" runs already"));
     match Record::read(name).init {
-        0 => error.hint("it is being started or stopped this moment"),
+        0 => error.hint("it is being started or stopped this moment, or waits to be restarted"),
         init => error.hint(format!("its pid 1 is process {init}; stop it first, or choose another name")),
     }
 }

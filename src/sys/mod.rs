@@ -11,6 +11,7 @@ pub mod events;
 pub mod file;
 pub mod hierarchy;
 pub mod inotify;
+pub mod kmsg;
 pub mod lock;
 pub mod memory;
 pub mod mount;

@@ -138,7 +138,7 @@ fn a_container_that_does_not_exist_yet_is_waited_for() {
     let run = Run::new("yet");
     let run_dir = format!("{}/deeper", run.0);
     let asked = Request::Wait { states: 1 << RUNNING };
-    let info = |state| Some(Reply::Info { state, init: 1, user: 1, monitor: 1 });
+    let info = |state| Some(Reply::Info { state, init: 1, user: 1, monitor: 1, restarts: 0, last: None });
     let later = Run(run_dir.clone());
     let thread = thread::spawn(move || {
         thread::sleep(Duration::from_millis(30));

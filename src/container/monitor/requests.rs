@@ -1,6 +1,7 @@
 //! What the monitor does when it is asked.
 
-use super::{Monitor, Note, Waiting};
+use super::{Monitor, Note};
+use crate::container::clients::Waiting;
 use crate::container::control::{Reply, Request, State};
 use crate::container::fields::fields;
 use crate::container::freezer::Frozen;
@@ -101,6 +102,7 @@ impl Monitor<'_> {
     }
 
     fn stop(&mut self, timeout_ms: u32, signal: i32) -> Option<Waiting> {
+        self.asked = true;
         let signal = if signal == 0 { self.container.stop_signal.0 } else { signal };
         if timeout_ms == 0 {
             self.changed(State::Stopping);

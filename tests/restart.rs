@@ -1,0 +1,153 @@
+//! What a container's monitor does when the container ends: restarts, the waiting between them, and giving up.
+
+mod sandbox;
+
+use sandbox::Sandbox;
+
+const ROOT: &str = "/var/lib/lxc/temp/rootfs";
+
+/// A board of one container `name` with this command and these keys.
+fn board(sandbox: &Sandbox, name: &str, script: &str, keys: &str) -> String {
+    let container = format!(
+        "[[container]]\nname = \"{name}\"\nrootfs = \"{ROOT}\"\ncommand = ['/bin/sh', '-c', '''{script}''']\n{keys}\n"
+    );
+    sandbox.file("board.toml", &format!("[board]\nname = \"t\"\n{container}"))
+}
+
+#[track_caller]
+fn start(sandbox: &Sandbox, name: &str, file: &str) {
+    let said = sandbox.boardbox(&["start", file, name]);
+    assert_eq!((said.code, said.err.as_str()), (0, ""), "{said:?}");
+}
+
+#[test]
+fn one_that_crashes_in_a_loop_is_given_up_and_that_can_be_found() {
+    let sandbox = Sandbox::new();
+    let name = &sandbox.name("crash");
+    let script = "echo x >>/tmp/lives; exit 3";
+    let keys = "restart = 'on-failure'\nrestart-delay = '30ms'\nrestart-limit = 2";
+    let file = &board(&sandbox, name, script, keys);
+    start(&sandbox, name, file);
+    let said = sandbox.boardbox(&["wait", "-t", "20", name]);
+    assert_eq!(said.code, 0, "{said:?}");
+    let info = || sandbox.boardbox(&["info", name]).err;
+    sandbox.until("its end", || info().contains("gave up"));
+    assert_eq!(sandbox.sh(&format!("wc -l <{ROOT}/tmp/lives")).out.trim(), "3");
+    let why = "ended (exit code 3), gave up after 2 restarts in a row";
+    assert!(info().contains(&format!("container \"{name}\" is not running: {why} (start it")), "{}", info());
+    assert!(sandbox.boardbox(&["status", file]).out.contains(&format!("{name}  STOPPED, {why}\n")));
+    let json = sandbox.boardbox(&["status", "--json", file]).out;
+    assert!(json.contains(&format!("\"ended\":\"{why}\"")), "{json}");
+    let log = sandbox.sh(&format!("dmesg | grep {name}")).out;
+    let told: Vec<&str> = log.lines().filter_map(|line| line.split("ended ").nth(1)).collect();
+    assert_eq!(
+        told,
+        [
+            "(exit code 3): restart 1 in 30 ms",
+            "(exit code 3): restart 2 in 60 ms",
+            "(exit code 3): gave up after 2 restarts in a row",
+        ]
+    );
+    sandbox.assert_nothing_left(&[name]);
+
+    // The next start begins anew, and down forgets.
+    start(&sandbox, name, file);
+    sandbox.until("its second end", || info().contains("gave up"));
+    assert_eq!(sandbox.boardbox(&["down"]).code, 0);
+    assert!(!info().contains("gave up"), "{}", info());
+    assert!(sandbox.sh("ls -d /run/boardbox").code != 0);
+}
+
+#[test]
+fn while_it_waits_it_answers_and_can_be_stopped() {
+    let sandbox = Sandbox::new();
+    let name = &sandbox.name("wait");
+    let file = &board(&sandbox, name, "exit 0", "restart = 'always'\nrestart-delay = '1000s'");
+    start(&sandbox, name, file);
+    assert_eq!(sandbox.boardbox(&["wait", "-s", "RESTARTING", "-t", "20", name]).code, 0);
+    let info = sandbox.boardbox(&["info", name]);
+    assert!(info.out.contains("state:    RESTARTING\n"), "{info:?}");
+    assert!(info.out.contains("restarts: 1, the last end: exit code 0\n"), "{info:?}");
+    assert!(sandbox.boardbox(&["ps"]).out.contains("RESTARTING"));
+    let ps = sandbox.boardbox(&["ps", "--json"]).out;
+    assert!(
+        ps.contains("\"state\":\"RESTARTING\",\"pid\":null") && ps.contains("\"last_exit_code\":0"),
+        "{ps}"
+    );
+    // Nothing of it is left but its monitor, and what needs more says so.
+    assert!(sandbox.cgroups(name).is_empty());
+    assert_eq!(sandbox.boardbox(&["exec", name, "true"]).code, 255);
+    let said = sandbox.boardbox(&["freeze", name]);
+    assert!(said.code == 3 && said.err.contains("has ended and will be restarted"), "{said:?}");
+    let said = sandbox.boardbox(&["start", file, name]);
+    assert!(said.code == 5 && said.err.contains("waits to be restarted"), "{said:?}");
+    // It sleeps: no time of the cpu goes by.
+    let monitor = sandbox.pid("monitor", name);
+    let ticks = || {
+        let stat = std::fs::read_to_string(format!("/proc/{monitor}/stat")).unwrap();
+        let fields: Vec<String> =
+            stat.rsplit(')').next().unwrap().split_whitespace().map(String::from).collect();
+        (fields[11].clone(), fields[12].clone())
+    };
+    let before = ticks();
+    std::thread::sleep(std::time::Duration::from_millis(300));
+    assert_eq!(ticks(), before);
+
+    let said = sandbox.boardbox(&["stop", name]);
+    assert_eq!((said.code, said.err.as_str()), (0, ""), "{said:?}");
+    sandbox.assert_nothing_left(&[name]);
+    assert_eq!(sandbox.boardbox(&["info", name]).code, 4);
+    sandbox.until("its monitor's end", || !std::path::Path::new(&format!("/proc/{monitor}")).exists());
+
+    // A SIGTERM to the monitor is an end that is wanted, too.
+    start(&sandbox, name, file);
+    assert_eq!(sandbox.boardbox(&["wait", "-s", "RESTARTING", "-t", "20", name]).code, 0);
+    assert_eq!(sandbox.sh(&format!("kill {}", sandbox.pid("monitor", name))).code, 0);
+    assert_eq!(sandbox.boardbox(&["wait", "-t", "20", name]).code, 0);
+    sandbox.until("its traces to go", || sandbox.sh(&format!("ls /run/boardbox/{name}")).code != 0);
+}
+
+#[test]
+fn a_failure_is_restarted_a_wanted_end_and_a_success_are_not() {
+    let sandbox = Sandbox::new();
+    let name = &sandbox.name("fail");
+    let script = "trap 'exit 1' PWR; test -e /tmp/good && exit 0; touch /tmp/on; sleep 1000 & wait";
+    let keys = "restart = 'on-failure'\nrestart-delay = '10ms'";
+    let file = &board(&sandbox, name, script, keys);
+    start(&sandbox, name, file);
+    let (monitor, init) = (sandbox.pid("monitor", name), sandbox.pid("init", name));
+    assert_eq!(sandbox.boardbox(&["kill", name]).code, 0);
+    sandbox.until("a restart", || ![0, init].contains(&sandbox.pid("init", name)));
+    assert_eq!(sandbox.pid("monitor", name), monitor);
+    let info = sandbox.boardbox(&["info", name]).out;
+    assert!(info.contains("RUNNING") && info.contains("restarts: 1, the last end: SIGKILL"), "{info}");
+    // The settings it has been given meanwhile stay with it.
+    assert_eq!(sandbox.boardbox(&["exec", name, "true"]).code, 0);
+    let said = sandbox.boardbox(&["stop", name]);
+    assert_eq!(said.code, 0, "{said:?}");
+    sandbox.assert_nothing_left(&[name]);
+
+    assert_eq!(sandbox.sh(&format!("rm {ROOT}/tmp/on")).code, 0);
+    start(&sandbox, name, file);
+    sandbox.until("its command", || sandbox.sh(&format!("ls {ROOT}/tmp/on")).code == 0);
+    assert_eq!(sandbox.sh(&format!("touch {ROOT}/tmp/good")).code, 0);
+    assert_eq!(sandbox.boardbox(&["kill", name]).code, 0);
+    sandbox.until("its good end", || sandbox.boardbox(&["ps"]).out.lines().count() == 1);
+    assert!(sandbox.boardbox(&["info", name]).err.contains("is not running (start it"));
+    sandbox.assert_nothing_left(&[name]);
+}
+
+#[test]
+fn a_restart_that_can_not_be_set_up_is_a_failure_like_another() {
+    let sandbox = Sandbox::new();
+    let name = &sandbox.name("setup");
+    let keys = "restart = 'always'\nrestart-delay = '10ms'\nrestart-limit = 3";
+    let file = &board(&sandbox, name, "sleep 1000", keys);
+    start(&sandbox, name, file);
+    assert_eq!(sandbox.sh(&format!("mv {ROOT} {ROOT}.away")).code, 0);
+    assert_eq!(sandbox.boardbox(&["kill", name]).code, 0);
+    let info = || sandbox.boardbox(&["info", name]).err;
+    sandbox.until("giving up", || info().contains("gave up after 3 restarts in a row"));
+    assert!(info().contains("rootfs") && info().contains("exit code 255"), "{}", info());
+    sandbox.assert_nothing_left(&[name]);
+}
