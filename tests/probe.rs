@@ -52,14 +52,14 @@ fn a_switch_reflects_or_does_not_and_nothing_is_left() {
         );
         assert_eq!((code, err.as_str(), links()), (1, "", before.clone()));
         let (code, out, _) = probe(&["--json", "br0"]);
-        assert_eq!((code, out.as_str()), (1, "{\"link\":\"br0\",\"reflects\":false}\n"));
+        assert_eq!((code, out.as_str()), (1, "{\"link\":\"br0\",\"reflects\":false,\"twice\":false}\n"));
 
         switch.run("reflect on");
         let (code, out, err) = probe(&["-t", "5", "br0"]);
         assert_eq!((code, out.as_str(), err.as_str()), (0, "br0: the switch reflects\n", ""));
         assert_eq!(links(), before);
         let (code, out, _) = probe(&["--json", "-t5", "br0"]);
-        assert_eq!((code, out.as_str()), (0, "{\"link\":\"br0\",\"reflects\":true}\n"));
+        assert_eq!((code, out.as_str()), (0, "{\"link\":\"br0\",\"reflects\":true,\"twice\":false}\n"));
 
         // Straight on the uplink, without a bridge between.
         sh("ip link del br0");

@@ -84,3 +84,59 @@ fn an_up_that_was_killed_leaves_a_whole_record() {
     assert_eq!(sandbox.boardbox(&["down"]).code, 0);
     assert!(sandbox.sh("ip -o link show p0").out.contains("02:00:00:00:09:09"));
 }
+
+#[test]
+fn up_warns_where_two_containers_need_a_switch_that_reflects() {
+    let sandbox = Sandbox::new();
+    let (one, two) = (&sandbox.name("one"), &sandbox.name("two"));
+    let containers = [container(one, "10.9.0.2"), container(two, "10.9.0.3")].concat();
+    let file = &sandbox.file("plain.toml", &[&PROFILE.replace("relay = true\n", ""), &*containers].concat());
+    let relayed = &sandbox.file("relay.toml", &[PROFILE, &*containers].concat());
+    let alone =
+        &sandbox.file("alone.toml", &containers.replace("10.9.0.3", "10.8.0.3").replacen("", PROFILE, 1));
+    sandbox
+        .sh("ip link add p0 type veth peer name wire9; ip link add switch type bridge; ip link set switch up
+                ip link set wire9 master switch; ip link set wire9 up; ip link set p0 up");
+    let up = |words: &[&str]| {
+        let said = sandbox.boardbox(&[&["up"], words].concat());
+        assert_eq!(said.code, 0, "{said:?}");
+        said.err
+    };
+    let down = || assert_eq!(sandbox.boardbox(&["down", "-t", "1", "-q"]).code, 0);
+    let switch =
+        |hairpin: &str| sandbox.sh(&format!("ip link set wire9 type bridge_slave hairpin {hairpin}"));
+
+    let warning = format!(
+        "plain.toml:12:1: containers \"{one}\" and \"{two}\" do not reach each other on br9: the switch does not reflect \
+         (boardbox probe br9 says what to do)\n"
+    );
+    let said = up(&[file]);
+    assert!(said.ends_with(&warning) && said.lines().count() == 1, "{said}");
+    assert_eq!(up(&[file]), "", "what runs has been told of");
+    down();
+    assert_eq!(up(&["--no-probe", file]), "");
+    down();
+    for file in [relayed, alone] {
+        assert_eq!(up(&[file]), "", "{file}");
+        down();
+    }
+    sandbox.sh("ip link set wire9 down");
+    assert_eq!(up(&[file]), "", "there is nobody to ask");
+    down();
+    sandbox.sh("ip link set wire9 up");
+    switch("on");
+    assert_eq!(up(&[file]), "");
+    down();
+
+    let said = up(&[relayed]);
+    assert!(said.contains("reach each other on br9: both the relay and the switch reflect"), "{said}");
+    let said = sandbox.boardbox(&["probe", "-t", "5", "br9"]);
+    assert!(
+        said.code == 1 && said.out.starts_with("br9: br9-relay reflects, and the switch does, too"),
+        "{said:?}"
+    );
+    let said = sandbox.boardbox(&["probe", "--json", "-t", "5", "br9"]).out;
+    assert_eq!(said, "{\"link\":\"br9\",\"reflects\":true,\"twice\":true}\n");
+    down();
+    sandbox.assert_nothing_left(&[one, two]);
+}

@@ -3,6 +3,7 @@
 use super::args::Words;
 use super::json::Json;
 use super::output::{complain, print, progress};
+use super::probe::Questions;
 use super::{Run, control, each};
 use crate::apply;
 use crate::apply::status::{BridgeStatus, ControllerState, ControllerStatus};
@@ -30,6 +31,9 @@ struct Up {
     /// a bridge port that has another name here: the profile's name, =, the interface to use; repeatable
     #[argh(option, arg_name = "port=interface")]
     port: Vec<String>,
+    /// do not ask the switch whether it reflects, where containers on one VEPA link need it to
+    #[argh(switch)]
+    no_probe: bool,
     /// start only these containers (default: all of the profile's); a word with a / or .toml at its end is the profile
     #[argh(positional, arg_name = "container")]
     words: Vec<String>,
@@ -180,11 +184,17 @@ pub fn up(words: &Words) -> Run {
     let missing: Vec<_> =
         containers.into_iter().filter(|container| !running.contains(&container.name)).collect();
     let of = missing.len();
+    // Meanwhile: asking takes a second where the switch does not reflect.
+    let questions = (of > 0 && !args.no_probe).then(|| Questions::ask(&board));
     // One that does not start is no reason to leave the others of a board down.
-    each(missing.iter().zip(1..), |(container, number)| {
+    let started = each(missing.iter().zip(1..), |(container, number)| {
         progress(number, of, &format!("start container {}", container.name));
         launch::start(container, &options).map(|_| ())
-    })
+    });
+    if let Some(questions) = questions {
+        questions.tell();
+    }
+    started
 }
 
 /// `boardbox down`.

@@ -12,6 +12,7 @@ pub mod mounts;
 mod relay;
 #[allow(missing_docs)] // the fields are named by the Display of the step they belong to
 pub mod step;
+pub mod vepa;
 
 pub use host::Host;
 pub use step::{Place, Planned, Step};
