@@ -10,6 +10,8 @@ compile_error!("boardbox speaks to the Linux kernel and to nothing else");
 pub mod apply;
 pub mod cli;
 pub mod container;
+#[cfg(feature = "workbench")]
+pub mod convert;
 pub mod error;
 pub mod plan;
 pub mod profile;

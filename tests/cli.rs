@@ -180,6 +180,53 @@ fn what_does_not_run_is_stopped() {
 }
 
 #[test]
+fn convert_prints_the_other_form_and_warns_of_what_has_no_equal() {
+    let dir = std::env::temp_dir().join(format!("boardbox-cli-convert-{}", std::process::id()));
+    std::fs::create_dir_all(dir.join("foo")).unwrap();
+    let path = |name: &str| dir.join(name).into_os_string().into_string().unwrap();
+    std::fs::write(path("foo/config"), "lxc.tty = 1\nlxc.hook.start = /bin/x\n").unwrap();
+    std::fs::write(path("bar.conf"), "lxc.rootfs = /srv/bar\n").unwrap();
+    let run = |args: &[&str]| Command::new(BOARDBOX).arg("convert").args(args).output().unwrap();
+    let out = run(&["--board=b", &path("foo/config"), &path("bar.conf")]);
+    assert_eq!(out.status.code(), Some(0), "{out:?}");
+    let (text, said) = (String::from_utf8(out.stdout).unwrap(), String::from_utf8(out.stderr).unwrap());
+    assert_eq!(
+        said,
+        format!(
+            "boardbox: warning: {}:2:1: lxc.hook.start: has no equal in a profile: left out\n",
+            path("foo/config")
+        )
+    );
+    assert!(text.starts_with("[board]\nname = \"b\"\n\n[[container]]\nname = \"foo\"\n"), "{text}");
+    std::fs::write(path("p.toml"), &text).unwrap();
+    let quiet = run(&["-q", "--board=b", &path("foo/config")]);
+    assert!(quiet.stderr.is_empty() && !quiet.stdout.is_empty());
+    // From what it printed, back.
+    let back = run(&["-nbar", "--to", "lxc-0.9", &path("p.toml")]);
+    assert_eq!(String::from_utf8(back.stdout).unwrap(), "lxc.rootfs = /srv/bar\n");
+    let p = path("p.toml");
+    for (args, code, message) in [
+        (vec![], 1, "no file is named (boardbox convert FILE)".to_string()),
+        (vec![p.as_str()], 1, "an LXC file is for one container (-n NAME: foo, bar)".into()),
+        (vec!["-n", "x", p.as_str()], 1, "there is no container \"x\" (-n NAME: foo, bar)".into()),
+        (vec!["--board=x", p.as_str()], 1, format!("{p} has a [board] of its own")),
+        (vec!["--to=toml", "-n", "foo", p.as_str()], 1, "a profile is printed whole (without -n)".into()),
+        (vec!["--to=lxc", "a", "b"], 1, "an LXC file is for one file at a time".into()),
+        (vec!["-nx", "a", "b"], 1, "a name is for one file at a time".into()),
+        (vec!["/nonexistent"], 2, "read file /nonexistent: No such file or directory".into()),
+    ] {
+        let out = run(&args);
+        let said = String::from_utf8(out.stderr).unwrap();
+        assert_eq!(
+            (out.status.code(), said.as_str()),
+            (Some(code), format!("boardbox: {message}\n").as_str())
+        );
+        assert!(out.stdout.is_empty());
+    }
+    std::fs::remove_dir_all(&dir).unwrap();
+}
+
+#[test]
 fn a_profile_that_is_not_there_or_wrong_is_exit_code_2() {
     let none = "read profile /nonexistent: No such file or directory";
     for command in ["up", "down", "plan", "status", "start"] {

@@ -6,7 +6,7 @@ use crate::error::{Error, Result};
 use argh::{EarlyExit, FromArgs};
 
 /// Every option of any command that has a value; one that is a flag in another command must not be here.
-const VALUES: [&str; 22] = [
+const VALUES: [&str; 24] = [
     "--profile",
     "--port",
     "--file",
@@ -29,6 +29,8 @@ const VALUES: [&str; 22] = [
     "--bind",
     "--tmpfs",
     "--network",
+    "--to",
+    "--board",
 ];
 
 /// The letters among them.

@@ -5,6 +5,8 @@ mod args;
 mod board;
 mod container;
 mod control;
+#[cfg(feature = "workbench")]
+mod convert;
 mod getopt;
 mod json;
 mod lxc;
@@ -76,12 +78,14 @@ impl Command {
     }
 }
 
-const COMMANDS: [Command; 17] = [
+const COMMANDS: &[Command] = &[
     Command::new("up", "bring the board up: hierarchies, bridges, containers", board::up),
     Command::new("down", "stop the board's containers and take back what up made", board::down),
     Command::new("apply", "give running containers the cgroup settings their profile has now", apply::apply),
     Command::new("plan", "print the steps that up and start would take", board::plan),
     Command::new("status", "how the board stands to its profile", board::status),
+    #[cfg(feature = "workbench")]
+    Command::new("convert", "LXC files and cgconfig.conf to a profile, and back", convert::convert),
     Command::new("probe", "find out whether the switch next to a link reflects frames", probe::probe),
     Command::new("start", "start containers from a profile or an LXC file", container::start),
     Command::new("run", "run a command in a container of its own", run::run).inside(0),
@@ -101,7 +105,7 @@ fn usage() -> String {
     let mut text = String::from(
         "usage: boardbox COMMAND [OPTIONS]   (or one of LXC's names: boardbox lxc-start ..., or a link of that name)\n\n",
     );
-    for command in &COMMANDS {
+    for command in COMMANDS {
         text.push_str(&format!("  {:9} {}\n", command.name, command.about));
     }
     text.push_str(
@@ -196,6 +200,9 @@ fn boardbox(words: &[&str]) -> Run {
     };
     let Some(command) = COMMANDS.iter().find(|command| command.name == name) else {
         let error = Error::usage(format!("there is no command \"{}\"", shown(name)));
+        if cfg!(not(feature = "workbench")) && matches!(name, "convert" | "image") {
+            return Err(error.hint("this file was built without it: it is in a build machine's").into());
+        }
         return Err(match nearest(name, COMMANDS.iter().map(|command| command.name)) {
             Some(near) => error.hint(format!("did you mean boardbox {near}?")),
             None => error.hint("boardbox without arguments lists the commands"),

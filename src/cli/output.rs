@@ -45,6 +45,14 @@ pub fn note(container: &ContainerName, text: &str) {
     }
 }
 
+/// Says what the user should know of a file, on standard error, unless he wants it quiet.
+#[cfg(feature = "workbench")]
+pub fn warn(warning: &Error) {
+    if !QUIET.load(Ordering::Relaxed) {
+        line(program(), &format!("warning: {warning}"));
+    }
+}
+
 /// Says how far something long is, to somebody at a terminal; the log says it, too.
 pub fn progress(number: usize, of: usize, what: &str) {
     let logged = log::max_level() >= LevelFilter::Info;

@@ -5,53 +5,79 @@ use super::text::escaped;
 use crate::error::{Error, Origin, Result};
 use std::rc::Rc;
 
-/// Option names that set or clear one mount flag (mount(8), mount(2)).
-fn flag(option: &str) -> Option<(u64, bool)> {
-    #[allow(clippy::useless_conversion)] // c_ulong has 32 bits on powerpc
-    Some(match option {
-        "ro" => (libc::MS_RDONLY.into(), true),
-        "rw" => (libc::MS_RDONLY.into(), false),
-        "nosuid" => (libc::MS_NOSUID.into(), true),
-        "suid" => (libc::MS_NOSUID.into(), false),
-        "nodev" => (libc::MS_NODEV.into(), true),
-        "dev" => (libc::MS_NODEV.into(), false),
-        "noexec" => (libc::MS_NOEXEC.into(), true),
-        "exec" => (libc::MS_NOEXEC.into(), false),
-        "sync" => (libc::MS_SYNCHRONOUS.into(), true),
-        "async" => (libc::MS_SYNCHRONOUS.into(), false),
-        "dirsync" => (libc::MS_DIRSYNC.into(), true),
-        "remount" => (libc::MS_REMOUNT.into(), true),
-        "mand" => (libc::MS_MANDLOCK.into(), true),
-        "nomand" => (libc::MS_MANDLOCK.into(), false),
-        "noatime" => (libc::MS_NOATIME.into(), true),
-        "atime" => (libc::MS_NOATIME.into(), false),
-        "nodiratime" => (libc::MS_NODIRATIME.into(), true),
-        "diratime" => (libc::MS_NODIRATIME.into(), false),
-        "relatime" => (libc::MS_RELATIME.into(), true),
-        "norelatime" => (libc::MS_RELATIME.into(), false),
-        "strictatime" => (libc::MS_STRICTATIME.into(), true),
-        "bind" => (libc::MS_BIND.into(), true),
-        "rbind" => (u64::from(libc::MS_BIND) | u64::from(libc::MS_REC), true),
-        _ => return None,
-    })
-}
+/// Option names that set (or clear) mount flags (mount(8), mount(2)).
+#[allow(clippy::unnecessary_cast)] // c_ulong has 32 bits on powerpc
+const FLAGS: [(&str, u64, bool); 23] = [
+    ("rbind", (libc::MS_BIND | libc::MS_REC) as u64, true),
+    ("bind", libc::MS_BIND as u64, true),
+    ("ro", libc::MS_RDONLY as u64, true),
+    ("rw", libc::MS_RDONLY as u64, false),
+    ("nosuid", libc::MS_NOSUID as u64, true),
+    ("suid", libc::MS_NOSUID as u64, false),
+    ("nodev", libc::MS_NODEV as u64, true),
+    ("dev", libc::MS_NODEV as u64, false),
+    ("noexec", libc::MS_NOEXEC as u64, true),
+    ("exec", libc::MS_NOEXEC as u64, false),
+    ("sync", libc::MS_SYNCHRONOUS as u64, true),
+    ("async", libc::MS_SYNCHRONOUS as u64, false),
+    ("dirsync", libc::MS_DIRSYNC as u64, true),
+    ("remount", libc::MS_REMOUNT as u64, true),
+    ("mand", libc::MS_MANDLOCK as u64, true),
+    ("nomand", libc::MS_MANDLOCK as u64, false),
+    ("noatime", libc::MS_NOATIME as u64, true),
+    ("atime", libc::MS_NOATIME as u64, false),
+    ("nodiratime", libc::MS_NODIRATIME as u64, true),
+    ("diratime", libc::MS_NODIRATIME as u64, false),
+    ("relatime", libc::MS_RELATIME as u64, true),
+    ("norelatime", libc::MS_RELATIME as u64, false),
+    ("strictatime", libc::MS_STRICTATIME as u64, true),
+];
 
 /// Propagation options, a mount(2) call of their own.
+#[allow(clippy::unnecessary_cast)]
+const PROPAGATION: [(&str, u64); 4] = [
+    ("shared", libc::MS_SHARED as u64),
+    ("slave", libc::MS_SLAVE as u64),
+    ("private", libc::MS_PRIVATE as u64),
+    ("unbindable", libc::MS_UNBINDABLE as u64),
+];
+
+#[allow(clippy::unnecessary_cast)]
+const RECURSIVE: u64 = libc::MS_REC as u64;
+
+fn flag(option: &str) -> Option<(u64, bool)> {
+    FLAGS.iter().find(|flag| flag.0 == option).map(|flag| (flag.1, flag.2))
+}
+
 fn propagation(option: &str) -> Option<u64> {
-    #[allow(clippy::useless_conversion)] // c_ulong has 32 bits on powerpc
     let (name, recursive) = match option.strip_prefix('r') {
-        Some(name) => (name, u64::from(libc::MS_REC)),
+        Some(name) => (name, RECURSIVE),
         None => (option, 0),
     };
-    #[allow(clippy::useless_conversion)]
-    let kind: u64 = match name {
-        "shared" => libc::MS_SHARED.into(),
-        "slave" => libc::MS_SLAVE.into(),
-        "private" => libc::MS_PRIVATE.into(),
-        "unbindable" => libc::MS_UNBINDABLE.into(),
-        _ => return None,
-    };
-    Some(kind | recursive)
+    PROPAGATION.iter().find(|known| known.0 == name).map(|known| known.1 | recursive)
+}
+
+/// The options that these flags and this data are read from.
+pub fn options(flags: &MountFlags, data: &str) -> String {
+    let (mut set, mut words) = (flags.set, Vec::new());
+    for (name, bits, sets) in FLAGS {
+        if sets && set & bits == bits {
+            set &= !bits;
+            words.push(name.to_string());
+        } else if !sets && flags.clear & bits != 0 {
+            words.push(name.to_string());
+        }
+    }
+    let recursive = if flags.propagation & RECURSIVE != 0 { "r" } else { "" };
+    for (name, bits) in PROPAGATION {
+        if flags.propagation & bits != 0 {
+            words.push(format!("{recursive}{name}"));
+        }
+    }
+    if !data.is_empty() {
+        words.push(data.into());
+    }
+    words.join(",")
 }
 
 /// fstab's octal escapes (`\040` for a blank), the only quoting it has.
@@ -112,6 +138,21 @@ pub fn apply_options(mount: &mut Mount, options: &str) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// A field of an entry, with what would end it in octal.
+pub fn escape(field: &str) -> String {
+    let mut out = String::new();
+    for letter in field.chars() {
+        match letter {
+            ' ' => out.push_str("\\040"),
+            '\t' => out.push_str("\\011"),
+            '\n' => out.push_str("\\012"),
+            '\\' => out.push_str("\\134"),
+            _ => out.push(letter),
+        }
+    }
+    out
 }
 
 /// One entry: `SOURCE TARGET TYPE [OPTIONS [DUMP [PASS]]]`.

@@ -16,4 +16,4 @@ pub use board::{Board, Bridge, CgroupSetup, Layout};
 pub use container::Container;
 
 #[cfg(test)]
-mod mutations;
+pub mod mutations;

@@ -64,10 +64,11 @@ const SCRAPS: &[&[u8]] = &[
 ];
 
 /// Marsaglia's xorshift: the same sequence in each run.
-struct Random(u32);
+pub struct Random(pub u32);
 
 impl Random {
-    fn below(&mut self, end: usize) -> usize {
+    /// A number below `end`.
+    pub fn below(&mut self, end: usize) -> usize {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 17;
         self.0 ^= self.0 << 5;

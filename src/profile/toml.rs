@@ -11,7 +11,7 @@ mod mounts;
 mod network;
 mod tree;
 
-pub use limits::STANDARD_DEVICES;
+pub use limits::{STANDARD_DEVICES, bytes};
 
 use super::Board;
 use super::text::{self, Findings};

@@ -202,5 +202,12 @@ fn inside(target: &str, prefixes: &[&str]) -> Option<String> {
     })
 }
 
+/// Every key that is applied, a network's as `network.KEY`.
+#[cfg(test)]
+pub fn applied() -> Vec<String> {
+    let nics = nic::tests::all().map(|(key, applied)| (format!("lxc.network.{key}"), applied));
+    keys::tests::all().chain(nics).filter(|key| key.1).map(|key| key.0).collect()
+}
+
 #[cfg(test)]
 mod tests;

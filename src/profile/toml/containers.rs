@@ -42,6 +42,7 @@ const KEYS: &[&str] = &[
     "io",
     "pids",
     "cgroup",
+    "cgroup2",
     "devices",
     "capabilities",
     "no-new-privs",

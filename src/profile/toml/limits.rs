@@ -78,23 +78,48 @@ pub fn rules(container: &mut Table, origin: &Origin) -> Vec<CgroupRule> {
             rules.throttle(&mut Table::open(profile, node, "io.throttle.", THROTTLE_KEYS));
         }
     }
-    for pair in container.list("cgroup") {
-        let span = pair.span();
-        let words = container.all_words("cgroup", profile.to_list(pair));
-        match words.as_slice() {
-            [file, _] if file.get_ref().starts_with("devices.") => {
-                let error = Error::config(format!("\"{}\" has keys of its own", shown(file.get_ref())))
-                    .hint("devices = { deny = […], allow = […] }");
-                container.wrong(error, "cgroup", file.span());
+    for key in ["cgroup", "cgroup2"] {
+        for pair in container.list(key) {
+            let span = pair.span();
+            let words = container.all_words(key, profile.to_list(pair));
+            match words.as_slice() {
+                [file, _] if key == "cgroup" && file.get_ref().starts_with("devices.") => {
+                    let error = Error::config(format!("\"{}\" has keys of its own", shown(file.get_ref())))
+                        .hint("devices = { deny = […], allow = […] }");
+                    container.wrong(error, key, file.span());
+                }
+                [file, value] => {
+                    rules.push(file.get_ref(), value.get_ref(), key, value.span());
+                }
+                _ => profile.unexpected(span, "a pair of strings, file and value,"),
             }
-            [file, value] => rules.push(file.get_ref(), value.get_ref(), "cgroup", value.span()),
-            _ => profile.unexpected(span, "a pair of strings, file and value,"),
         }
     }
     match container.take("devices") {
         None => {
             rules.rule("devices.deny", "a", origin);
             rules.standard_devices(origin);
+        }
+        Some(node) if matches!(node.get_ref(), Value::List(_)) => {
+            for rule in container.all_words("devices", profile.to_list(node)) {
+                let file = match rule.get_ref().split_once(' ') {
+                    Some(("deny", _)) => "devices.deny",
+                    Some(("allow", _)) => "devices.allow",
+                    _ => {
+                        let error =
+                            Error::config(format!("\"{}\" neither denies nor allows", shown(rule.get_ref())))
+                                .hint("\"deny RULE\" or \"allow RULE\", as in \"allow c 1:3 rw\"");
+                        container.wrong(error, "devices", rule.span());
+                        continue;
+                    }
+                };
+                rules.push(
+                    file,
+                    rule.get_ref().split_once(' ').map_or("", |words| words.1.trim_start()),
+                    file,
+                    rule.span(),
+                );
+            }
         }
         Some(node) => {
             let table = &mut Table::open(profile, node, "devices.", &["deny", "allow"]);
@@ -148,7 +173,10 @@ impl Rules<'_> {
     /// One that has to be checked.
     fn push(&mut self, file: &str, value: &str, key: &str, span: Range<usize>) {
         match field::cgroup_rule(file, value, &self.profile.origin(span.clone())) {
-            Ok(rule) => self.list.push(rule),
+            Ok(mut rule) => {
+                rule.unified = key == "cgroup2";
+                self.list.push(rule);
+            }
             Err(error) => self.profile.note(error.tried(key), span),
         }
     }
@@ -219,7 +247,7 @@ pub fn size(table: &mut Table, key: &str, least: i64) -> Option<(i64, Range<usiz
 }
 
 /// `4096`, `64K`, `64M`, `1G`; the letters are powers of 1024.
-fn bytes(text: &str) -> Option<i64> {
+pub fn bytes(text: &str) -> Option<i64> {
     let (digits, unit) = match text.as_bytes().last()? {
         b'K' | b'k' => (text.get(..text.len() - 1)?, 1 << 10),
         b'M' | b'm' => (text.get(..text.len() - 1)?, 1 << 20),
