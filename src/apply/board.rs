@@ -6,6 +6,8 @@ use crate::error::{Error, Kind, Result};
 use crate::plan::host::Controller;
 use crate::plan::{self, Host, Planned, Step};
 use crate::profile::Board;
+use crate::profile::text::escaped;
+use crate::sys::file;
 use crate::sys::lock::Lock;
 use crate::sys::netlink::LinkWatch;
 use nix::errno::Errno;
@@ -24,6 +26,41 @@ pub fn up(board: &Board, progress: &mut dyn FnMut(usize, usize, &Step)) -> Resul
     let done = prepared().and_then(|_lock| up_locked(board, progress));
     run::release();
     done
+}
+
+/// Refuses a machine whose device tree says that it is another board than the profile's. One that has no device tree can not
+/// be asked: that is told.
+pub fn fits(board: &Board) -> Result<()> {
+    if board.compatible.is_empty() {
+        return Ok(());
+    }
+    match file::read(COMPATIBLE) {
+        Ok(text) => fits_to(board, &text),
+        Err(error) if error.is(Errno::ENOENT) => {
+            log::warn!("whether this is the profile's board is not known: there is no {COMPATIBLE} here");
+            Ok(())
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// What the machine says it is: texts, each ended by a NUL.
+const COMPATIBLE: &str = "/proc/device-tree/compatible";
+
+fn fits_to(board: &Board, text: &str) -> Result<()> {
+    let mut names = text.split('\0').filter(|name| !name.is_empty());
+    if names.clone().any(|name| board.compatible.iter().any(|other| other == name)) {
+        return Ok(());
+    }
+    let first = escaped(names.next().unwrap_or("nothing"), 60);
+    let list = board.compatible.join("\", \"");
+    let error = Error::config(format!("the profile is for \"{list}\", this board is \"{first}\""))
+        .tried("board.compatible")
+        .hint("another profile, or --any-board to take this one all the same");
+    Err(match board.places.get("compatible") {
+        Some(place) => error.at(place),
+        None => error,
+    })
 }
 
 /// The directory of the record, locked.
@@ -143,4 +180,29 @@ fn lock() -> Result<Lock> {
         Kind::Timeout => error.hint("another boardbox up or down takes long"),
         _ => error,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_board_is_known_by_any_of_its_names() {
+        let text = b"[board]\nname = 'b'\ncompatible = ['fsl,P4080DS', 'x,y']\n";
+        let board = crate::profile::toml::parse(text, &"p".into()).unwrap();
+        for good in ["fsl,P4080DS\0", "a,b\0x,y\0"] {
+            fits_to(&board, good).unwrap();
+        }
+        for (bad, name) in [("fsl,P4080\0z\0", "fsl,P4080"), ("", "nothing")] {
+            let error = fits_to(&board, bad).unwrap_err();
+            assert_eq!(
+                error.to_string(),
+                format!(
+                    "p:3:14: board.compatible: the profile is for \"fsl,P4080DS\", \"x,y\", this board is \"{name}\" \
+                     (another profile, or --any-board to take this one all the same)"
+                )
+            );
+            assert_eq!(error.kind, Kind::Config);
+        }
+    }
 }

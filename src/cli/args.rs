@@ -6,9 +6,10 @@ use crate::error::{Error, Result};
 use argh::{EarlyExit, FromArgs};
 
 /// Every option of any command that has a value; one that is a flag in another command must not be here.
-const VALUES: [&str; 24] = [
+const VALUES: [&str; 25] = [
     "--profile",
     "--port",
+    "--group",
     "--file",
     "--name",
     "--set",

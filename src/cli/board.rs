@@ -1,14 +1,13 @@
-//! `up`, `down`, `plan`, `status`: the board as its profile describes it.
+//! `plan`, `status`: the board as its profile describes it, and what the other commands of it have in common.
 
 use super::args::Words;
 use super::json::Json;
-use super::output::{complain, print, progress};
-use super::probe::Questions;
-use super::{Run, control, each};
+use super::output::print;
+use super::{Run, control};
 use crate::apply;
 use crate::apply::status::{BridgeStatus, ControllerState, ControllerStatus};
+use crate::container::client;
 use crate::container::launch::{self, Options};
-use crate::container::{client, state};
 use crate::error::{Error, Kind, Result};
 use crate::plan::{self, Place, Planned};
 use crate::profile::board::DEFAULT_CONTROLLERS;
@@ -18,43 +17,7 @@ use crate::profile::{Board, Container};
 use argh::FromArgs;
 
 /// The profile of the board one is on.
-const DEFAULT_PROFILE: &str = "/etc/boardbox/board.toml";
-
-/// Brings the board up: mounts the cgroup hierarchies that are missing, makes the bridges with their ports, starts the
-/// containers in the profile's order, in the background. What is so already is left alone: up twice is up once.
-#[derive(FromArgs)]
-#[argh(help_triggers("--help", "-h"))]
-struct Up {
-    /// the board's profile (default: /etc/boardbox/board.toml)
-    #[argh(option, arg_name = "file")]
-    profile: Option<String>,
-    /// a bridge port that has another name here: the profile's name, =, the interface to use; repeatable
-    #[argh(option, arg_name = "port=interface")]
-    port: Vec<String>,
-    /// do not ask the switch whether it reflects, where containers on one VEPA link need it to
-    #[argh(switch)]
-    no_probe: bool,
-    /// start only these containers (default: all of the profile's); a word with a / or .toml at its end is the profile
-    #[argh(positional, arg_name = "container")]
-    words: Vec<String>,
-}
-
-/// Stops the containers, the profile's last one first, then takes back what up made: bridges, mounts, directories. Without
-/// --profile, containers that are not (or no longer) in the profile stop, too. With containers named, stops only those and
-/// leaves the board up.
-#[derive(FromArgs)]
-#[argh(help_triggers("--help", "-h"))]
-struct Down {
-    /// the board's profile (default: the one that up was given, else /etc/boardbox/board.toml)
-    #[argh(option, arg_name = "file")]
-    profile: Option<String>,
-    /// seconds until a container that does not stop is killed (default: 10)
-    #[argh(option, short = 't', default = "control::PATIENCE", arg_name = "seconds")]
-    timeout: u32,
-    /// stop only these containers; a word with a / or .toml at its end is the profile
-    #[argh(positional, arg_name = "container")]
-    words: Vec<String>,
-}
+pub const DEFAULT_PROFILE: &str = "/etc/boardbox/board.toml";
 
 /// Prints the steps that up would take on this machine now, one a line: for whom, who performs it (host: the command
 /// itself; parent: the container's monitor; child: the container's first process; late: the monitor once the child is
@@ -168,77 +131,6 @@ pub fn chosen<'a>(board: &'a Board, names: &[ContainerName]) -> Result<Vec<&'a C
 /// How the profile's containers are started in the background.
 pub fn options(board: &Board) -> Options {
     Options { detach: true, controllers: board.cgroup.controllers.clone(), ..Options::default() }
-}
-
-/// `boardbox up`.
-pub fn up(words: &Words) -> Run {
-    words.no_command()?;
-    let args: Up = words.parse()?;
-    let (file, names) = operands(args.profile, args.words)?;
-    let board = profile(file.as_deref(), &args.port)?;
-    let containers = chosen(&board, &names)?;
-    apply::board::up(&board, &mut |number, of, step| progress(number, of, &step.to_string()))?;
-    apply::board::remember_profile(file.as_deref().unwrap_or(DEFAULT_PROFILE), &args.port)?;
-    let options = options(&board);
-    let running = client::names()?;
-    let missing: Vec<_> =
-        containers.into_iter().filter(|container| !running.contains(&container.name)).collect();
-    let of = missing.len();
-    // Meanwhile: asking takes a second where the switch does not reflect.
-    let questions = (of > 0 && !args.no_probe).then(|| Questions::ask(&board));
-    // One that does not start is no reason to leave the others of a board down.
-    let started = each(missing.iter().zip(1..), |(container, number)| {
-        progress(number, of, &format!("start container {}", container.name));
-        launch::start(container, &options).map(|_| ())
-    });
-    if let Some(questions) = questions {
-        questions.tell();
-    }
-    started
-}
-
-/// `boardbox down`.
-pub fn down(words: &Words) -> Run {
-    words.no_command()?;
-    let args: Down = words.parse()?;
-    let (file, chosen) = operands(args.profile, args.words)?;
-    let names = to_stop(file.as_deref(), &chosen)?;
-    let stopped = each(names.iter(), |name| match control::stop_one(name, args.timeout) {
-        Err(error) if error.kind == Kind::NotRunning => Ok(()),
-        other => other,
-    });
-    if !chosen.is_empty() || !matches!(stopped, Ok(0)) {
-        return stopped;
-    }
-    state::forget_ends();
-    let left = apply::board::down()?;
-    for error in &left {
-        complain(error);
-    }
-    Ok(left.first().map_or(0, |error| error.kind.exit_code()))
-}
-
-/// The containers that `down` stops, in its order. A profile that can not be read any more must not keep a board from
-/// shutting down.
-fn to_stop(file: Option<&str>, chosen: &[ContainerName]) -> Result<Vec<ContainerName>> {
-    if !chosen.is_empty() {
-        return Ok(chosen.to_vec());
-    }
-    let mut profiles: Vec<ContainerName> = match current(file) {
-        Ok(board) => board.containers.iter().rev().map(|container| container.name.clone()).collect(),
-        Err(error) if file.is_some() => return Err(error),
-        Err(error) => {
-            log::debug!("down without a profile: {error}");
-            Vec::new()
-        }
-    };
-    if file.is_some() {
-        return Ok(profiles);
-    }
-    let mut others = client::names()?;
-    others.retain(|name| !profiles.contains(name));
-    others.append(&mut profiles);
-    Ok(others)
 }
 
 /// `boardbox plan`.

@@ -13,6 +13,7 @@ mod lxc;
 mod output;
 mod probe;
 mod run;
+mod up;
 
 use crate::container::own_init;
 use crate::error::{Error, Kind, Result};
@@ -79,8 +80,8 @@ impl Command {
 }
 
 const COMMANDS: &[Command] = &[
-    Command::new("up", "bring the board up: hierarchies, bridges, containers", board::up),
-    Command::new("down", "stop the board's containers and take back what up made", board::down),
+    Command::new("up", "bring the board up: hierarchies, bridges, containers", up::up),
+    Command::new("down", "stop the board's containers and take back what up made", up::down),
     Command::new("apply", "give running containers the cgroup settings their profile has now", apply::apply),
     Command::new("plan", "print the steps that up and start would take", board::plan),
     Command::new("status", "how the board stands to its profile", board::status),
@@ -88,6 +89,7 @@ const COMMANDS: &[Command] = &[
     Command::new("convert", "LXC files and cgconfig.conf to a profile, and back", convert::convert),
     Command::new("probe", "find out whether the switch next to a link reflects frames", probe::probe),
     Command::new("start", "start containers from a profile or an LXC file", container::start),
+    Command::new("restart", "stop containers of the profile and start them again", up::restart),
     Command::new("run", "run a command in a container of its own", run::run).inside(0),
     Command::new("exec", "run a command in a running container", container::exec).inside(1),
     Command::new("stop", "stop containers", control::stop),

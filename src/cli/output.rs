@@ -53,6 +53,14 @@ pub fn warn(warning: &Error) {
     }
 }
 
+/// Says on standard output what has come of something, unless he wants it quiet.
+pub fn say(text: &str) {
+    if !QUIET.load(Ordering::Relaxed) {
+        // Nobody listens: what is being done goes on.
+        let _ = print(format_args!("{text}"));
+    }
+}
+
 /// Says how far something long is, to somebody at a terminal; the log says it, too.
 pub fn progress(number: usize, of: usize, what: &str) {
     let logged = log::max_level() >= LevelFilter::Info;

@@ -7,7 +7,7 @@ use crate::profile::value::ContainerName;
 use crate::sys::inotify::Watch;
 use crate::sys::{poll, socket};
 use nix::errno::Errno;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::time::{Duration, Instant};
 
 /// How long a monitor that is not waiting for anything may take to answer.
@@ -55,21 +55,40 @@ pub fn wait(name: &ContainerName, states: u32, timeout: Option<Duration>) -> Res
     wait_in(RUN_DIR, name, states, timeout)
 }
 
-fn request_in(
+/// Says `request`, and does not wait for the reply: it is there when the descriptor can be read. Waits `timeout` at most for a
+/// monitor that is too busy to be connected to.
+pub fn say(name: &ContainerName, request: &Request<'_>, timeout: Option<Duration>) -> Result<OwnedFd> {
+    say_in(RUN_DIR, name, request, timeout)
+}
+
+fn named(name: &ContainerName, error: Error) -> Error {
+    error.tried(format!("container \"{name}\""))
+}
+
+/// The monitor has not answered in time.
+pub fn late(name: &ContainerName, timeout: Option<Duration>) -> Error {
+    let cause = match timeout {
+        Some(timeout) => format!("no answer within {} ms", timeout.as_millis()),
+        None => "no answer".into(),
+    };
+    named(name, Error::new(Kind::Timeout, cause))
+}
+
+/// One that ends between our connect and our request answers with an end or a reset: it does not run any more.
+fn gone(name: &ContainerName, error: Error) -> Error {
+    match error.is(Errno::EPIPE) || error.is(Errno::ECONNRESET) {
+        true => not_running(name),
+        false => named(name, error),
+    }
+}
+
+fn say_in(
     dir: &str,
     name: &ContainerName,
     request: &Request<'_>,
     timeout: Option<Duration>,
-) -> Result<Answer> {
+) -> Result<OwnedFd> {
     let end = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
-    let context = |error: Error| error.tried(format!("container \"{name}\""));
-    let late = || {
-        let cause = match timeout {
-            Some(timeout) => format!("no answer within {} ms", timeout.as_millis()),
-            None => "no answer".into(),
-        };
-        context(Error::new(Kind::Timeout, cause))
-    };
     let monitor = loop {
         match socket::connect(&format!("{dir}/{name}/control")) {
             Ok(fd) => break fd,
@@ -79,29 +98,26 @@ fn request_in(
             // Its queue is full: it is busy, or stopped by a signal.
             Err(error) if error.is(Errno::EAGAIN) => {
                 if end.is_some_and(|end| Instant::now() >= end) {
-                    return Err(late());
+                    return Err(late(name, timeout));
                 }
                 std::thread::sleep(Duration::from_millis(10));
             }
             Err(error) if error.is(Errno::EACCES) || error.is(Errno::EPERM) => {
-                return Err(context(error.hint("run this as root")));
+                return Err(named(name, error.hint("run this as root")));
             }
-            Err(error) => return Err(context(error)),
+            Err(error) => return Err(named(name, error)),
         }
     };
-    // One that ends between our connect and our request answers with an end or a reset: it does not run any more.
-    let gone = |error: Error| match error.is(Errno::EPIPE) || error.is(Errno::ECONNRESET) {
-        true => not_running(name),
-        false => context(error),
-    };
-    socket::send(monitor.as_fd(), &request.encode()?).map_err(gone)?;
-    if !poll::readable(monitor.as_fd(), end.map(|end| end.saturating_duration_since(Instant::now())))? {
-        return Err(late());
-    }
+    socket::send(monitor.as_fd(), &request.encode()?).map_err(|error| gone(name, error))?;
+    Ok(monitor)
+}
+
+/// The reply on a descriptor that can be read.
+pub fn hear(name: &ContainerName, monitor: &OwnedFd) -> Result<Answer> {
     let mut buffer = Buffer::new();
     // Filled up front: the kernel writes into its whole length.
     let _ = buffer.resize(MAX_MESSAGE, 0);
-    let length = socket::recv(monitor.as_fd(), &mut buffer).map_err(gone)?;
+    let length = socket::recv(monitor.as_fd(), &mut buffer).map_err(|error| gone(name, error))?;
     buffer.truncate(length);
     match Reply::decode(&buffer) {
         Some(Reply::Failed { errno, text }) => {
@@ -111,9 +127,23 @@ fn request_in(
         }
         Some(_) => Ok(Answer(buffer)),
         None if length == 0 => Err(not_running(name)),
-        None => Err(context(Error::host("its monitor's answer makes no sense"))
+        None => Err(named(name, Error::host("its monitor's answer makes no sense"))
             .hint("was it started by another version of boardbox?")),
     }
+}
+
+fn request_in(
+    dir: &str,
+    name: &ContainerName,
+    request: &Request<'_>,
+    timeout: Option<Duration>,
+) -> Result<Answer> {
+    let end = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
+    let monitor = say_in(dir, name, request, timeout)?;
+    if !poll::readable(monitor.as_fd(), end.map(|end| end.saturating_duration_since(Instant::now())))? {
+        return Err(late(name, timeout));
+    }
+    hear(name, &monitor)
 }
 
 fn names_in(dir: &str) -> Result<Vec<ContainerName>> {

@@ -23,7 +23,7 @@ use crate::sys::signal::Signals;
 use crate::sys::{cgroup, poll, rootfs, socket};
 use nix::errno::Errno;
 use nix::unistd::Pid;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::{Duration, Instant};
 
 /// How long the set-up may take before it is given up: a mount of a dead server must not hang a boot for ever.
@@ -56,14 +56,27 @@ pub fn start(container: &Container, options: &Options) -> Result<Outcome> {
     if !options.detach {
         return live(container, options, &mut None).map(Outcome::Ended);
     }
+    begin(container, options, &mut || {})?.finish().map(|()| Outcome::Started)
+}
+
+/// A start in the background that is under way.
+pub struct Launch {
+    monitor: OwnedFd,
+    pid: Pid,
+}
+
+/// Begins a start in the background. `let_go` is called in the monitor's process: descriptors of other starts that are under
+/// way are none of its own.
+pub fn begin(container: &Container, options: &Options, let_go: &mut dyn FnMut()) -> Result<Launch> {
     let (launcher, monitor) = conversation::begin()?;
     match process::fork()? {
         Side::Parent(pid) => {
             drop(monitor);
-            wait_for_monitor(&launcher, pid)
+            Ok(Launch { monitor: launcher, pid })
         }
         Side::Child => {
             drop(launcher);
+            let_go();
             let mut to_tell = Some(monitor);
             let lived = process::new_session().and_then(|()| live(container, options, &mut to_tell));
             match (lived, to_tell) {
@@ -73,6 +86,35 @@ pub fn start(container: &Container, options: &Options) -> Result<Outcome> {
             }
             process::exit(0)
         }
+    }
+}
+
+impl Launch {
+    /// What its end comes by: when it can be read, `finish` does not wait.
+    pub fn news(&self) -> BorrowedFd<'_> {
+        self.monitor.as_fd()
+    }
+
+    /// Waits until it runs, or says why it does not.
+    pub fn finish(self) -> Result<()> {
+        match Message::hear(self.monitor.as_fd())? {
+            Some((Message::Running, _)) => Ok(()),
+            Some((Message::Failed(error), _)) => {
+                // It ends by itself now; reaped, so that nothing of it is left when we say so.
+                process::wait(self.pid, true)?;
+                Err(error)
+            }
+            _ => {
+                process::wait(self.pid, true)?;
+                Err(Error::host("its monitor ended before the container ran").tried("start the container"))
+            }
+        }
+    }
+
+    /// Ends a start that takes too long: the monitor, and with it what it has begun. The next start of that name cleans up.
+    /// Its end is not waited for, which may take as long.
+    pub fn abandon(self) -> Result<()> {
+        process::kill(self.pid, libc::SIGKILL)
     }
 }
 
@@ -86,18 +128,6 @@ pub fn plan(container: &Container, options: &Options, host: &Host) -> Result<Vec
         &plan::container::Start { container, fstab: &fstab, init: options.init, console },
         cgroups,
     )
-}
-
-fn wait_for_monitor(monitor: &OwnedFd, pid: Pid) -> Result<Outcome> {
-    match Message::hear(monitor.as_fd())? {
-        Some((Message::Running, _)) => Ok(Outcome::Started),
-        Some((Message::Failed(error), _)) => {
-            // It ends by itself now; reaped, so that nothing of it is left when we say so.
-            process::wait(pid, true)?;
-            Err(error)
-        }
-        _ => Err(Error::host("its monitor ended before the container ran").tried("start the container")),
-    }
 }
 
 /// What `lxc.mount` names is read when the container starts, not when the profile is.

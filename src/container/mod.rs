@@ -16,7 +16,9 @@ pub mod monitor;
 pub mod network;
 pub mod own_init;
 pub mod probe;
+pub mod ready;
 pub mod restart;
+pub mod several;
 pub mod state;
 
 /// Where every container's directory is: `lock`, `control` and `record` in `/run/boardbox/NAME`.

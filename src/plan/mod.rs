@@ -10,6 +10,7 @@ pub mod host;
 pub mod mac;
 pub mod mounts;
 mod relay;
+pub mod sequence;
 #[allow(missing_docs)] // the fields are named by the Display of the step they belong to
 pub mod step;
 pub mod vepa;

@@ -5,6 +5,7 @@
 pub mod bpf;
 pub mod caps;
 pub mod cgroup;
+pub mod connect;
 pub mod dev;
 pub mod entry;
 pub mod events;

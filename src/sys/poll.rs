@@ -6,6 +6,20 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use std::os::fd::BorrowedFd;
 use std::time::{Duration, Instant};
 
+/// Which of them have something to read or are at their end, by their places; none when the time is over. At most 64 are looked
+/// at; the others' turn comes.
+pub fn any_readable(fds: &[BorrowedFd<'_>], timeout: Duration) -> Result<Vec<usize>> {
+    let mut all: Vec<PollFd> = fds.iter().take(64).map(|fd| PollFd::new(*fd, PollFlags::POLLIN)).collect();
+    // Rounded up: a rest of under a millisecond must not spin.
+    let timeout = timeout.checked_add(Duration::from_micros(999)).unwrap_or(timeout);
+    match poll(&mut all, PollTimeout::try_from(timeout).unwrap_or(PollTimeout::MAX)) {
+        Ok(_) | Err(Errno::EINTR) => {}
+        Err(errno) => return Err(Error::sys("poll", errno)),
+    }
+    let has_news = |(_, fd): &(usize, &PollFd)| fd.revents().is_some_and(|news| !news.is_empty());
+    Ok(all.iter().enumerate().filter(has_news).map(|(index, _)| index).collect())
+}
+
 /// Waits until `fd` has something to read, or its other end is gone. `None` waits for ever; false means that the time
 /// is over.
 pub fn readable(fd: BorrowedFd<'_>, timeout: Option<Duration>) -> Result<bool> {
@@ -48,5 +62,15 @@ mod tests {
         let (reader, writer) = std::io::pipe().unwrap();
         drop(writer);
         assert!(readable(reader.as_fd(), None).unwrap());
+    }
+
+    #[test]
+    fn of_several_those_with_news_are_told() {
+        let (one, _held) = std::io::pipe().unwrap();
+        let (two, mut writer) = std::io::pipe().unwrap();
+        let fds = [one.as_fd(), two.as_fd()];
+        assert!(any_readable(&fds, Duration::from_millis(5)).unwrap().is_empty());
+        writer.write_all(b"x").unwrap();
+        assert_eq!(any_readable(&fds, Duration::from_secs(5)).unwrap(), [1]);
     }
 }

@@ -8,6 +8,11 @@
 
 . /test/lib.sh
 
+BOARDBOX_UP_OPTIONS=
+[ ! -r /etc/default/boardbox ] || . /etc/default/boardbox
+# shellcheck disable=SC2086 # words, not one
+up() { boardbox up $BOARDBOX_UP_OPTIONS "$@"; }
+
 # The profile is the one authority for what there should be; these read it, not boardbox's mind.
 profile=/etc/boardbox/board.toml
 controllers=$(sed -n 's/^controllers *= *\[\(.*\)\].*/\1/p' $profile | tr -d '",')
@@ -26,7 +31,15 @@ status_is_whole() {
 
 up_twice() {
     before=$(mounts; links; boardbox ps)
-    boardbox up
+    up
+    same "$(mounts; links; boardbox ps)" "$before"
+}
+
+other_boards_profile() {
+    sed 's/^compatible = .*/compatible = ["other,board"]/' $profile >/tmp/other.toml
+    before=$(mounts; links; boardbox ps)
+    refused boardbox up --profile /tmp/other.toml
+    boardbox up --profile /tmp/other.toml 2>&1 | grep "profile is for \"other,board\", this board is \"$(tr '\0' '\n' </proc/device-tree/compatible | head -n 1)\""
     same "$(mounts; links; boardbox ps)" "$before"
 }
 
@@ -246,7 +259,7 @@ down() {
 }
 
 up_again() {
-    boardbox up
+    up
     run_in_their_cgroups
     boardbox exec foo23 -- hostname
 }
@@ -295,6 +308,7 @@ main() {
     try run_in_their_cgroups 'the containers run, each in its cgroup of every hierarchy'
     try own_namespaces 'in namespaces of their own, with their own host name and root file system'
     try up_twice 'up twice is up once'
+    [ ! -e /proc/device-tree/compatible ] || try other_boards_profile "another board's profile is refused"
     try cpusets 'cpusets'
     try shares 'cpu shares, read and written'
     try devices 'device rules'

@@ -10,8 +10,9 @@ TOP = os.path.dirname(os.path.dirname(HERE))
 class Board:
     """One kind of emulated board. Its profile is boards/PROFILE.toml."""
 
-    def __init__(self, name, arch, kernel, console, machine, memory=512, profile=None):
+    def __init__(self, name, arch, kernel, console, machine, memory=512, profile=None, up_options=""):
         self.name = name
+        self.up_options = up_options  # of every `boardbox up` on it
         self.profile = profile or name
         self.arch = arch  # as in dist/boardbox-ARCH
         self.kernel = kernel  # the file in the directory that kernel-NAME prints
@@ -45,7 +46,7 @@ BOARDS = {
     for board in (
         # The machine has no P4080DS; this is its processor, in QEMU's own e500 board.
         Board("p4080ds", "powerpc", "vmlinux", "ttyS0",
-              ["qemu-system-ppc", "-M", "ppce500", "-cpu", "e500mc", "-smp", "8"]),
+              ["qemu-system-ppc", "-M", "ppce500", "-cpu", "e500mc", "-smp", "8"], up_options="--any-board"),
         Board("aarch64", "aarch64", "Image", "ttyAMA0",
               ["qemu-system-aarch64", "-M", "virt", "-cpu", "cortex-a72", "-smp", "4"], profile="qemu-virt-aarch64"),
         Board("x86_64", "x86_64", "bzImage", "ttyS0",
