@@ -4,9 +4,9 @@ use std::process::{Command, Output, Stdio};
 
 const BOARDBOX: &str = env!("CARGO_BIN_EXE_boardbox");
 
-const COMMANDS: [&str; 17] = [
-    "up", "down", "plan", "status", "start", "run", "exec", "stop", "kill", "freeze", "unfreeze", "wait",
-    "info", "cgroup", "ps", "restart", "probe",
+const COMMANDS: [&str; 18] = [
+    "up", "check", "down", "plan", "status", "start", "run", "exec", "stop", "kill", "freeze", "unfreeze",
+    "wait", "info", "cgroup", "ps", "restart", "probe",
 ];
 
 const APPLETS: [&str; 10] = [

@@ -6,7 +6,10 @@ use crate::error::{Error, Result};
 use argh::{EarlyExit, FromArgs};
 
 /// Every option of any command that has a value; one that is a flag in another command must not be here.
-const VALUES: [&str; 25] = [
+const VALUES: &[&str] = &[
+    "--kernel-config",
+    "--dtb",
+    "--allow",
     "--profile",
     "--port",
     "--group",

@@ -3,6 +3,8 @@
 mod apply;
 mod args;
 mod board;
+#[cfg(feature = "workbench")]
+mod check;
 mod container;
 mod control;
 #[cfg(feature = "workbench")]
@@ -84,6 +86,8 @@ const COMMANDS: &[Command] = &[
     Command::new("down", "stop the board's containers and take back what up made", up::down),
     Command::new("apply", "give running containers the cgroup settings their profile has now", apply::apply),
     Command::new("plan", "print the steps that up and start would take", board::plan),
+    #[cfg(feature = "workbench")]
+    Command::new("check", "tell what is wrong with profiles, on any machine", check::check),
     Command::new("status", "how the board stands to its profile", board::status),
     #[cfg(feature = "workbench")]
     Command::new("convert", "LXC files and cgconfig.conf to a profile, and back", convert::convert),
@@ -202,7 +206,7 @@ fn boardbox(words: &[&str]) -> Run {
     };
     let Some(command) = COMMANDS.iter().find(|command| command.name == name) else {
         let error = Error::usage(format!("there is no command \"{}\"", shown(name)));
-        if cfg!(not(feature = "workbench")) && matches!(name, "convert" | "image") {
+        if cfg!(not(feature = "workbench")) && matches!(name, "check" | "convert" | "image") {
             return Err(error.hint("this file was built without it: it is in a build machine's").into());
         }
         return Err(match nearest(name, COMMANDS.iter().map(|command| command.name)) {

@@ -23,6 +23,12 @@ pub fn call(program: &str) {
     let _ = PROGRAM.set(program.into());
 }
 
+/// Whether only errors are wanted.
+#[cfg(feature = "workbench")]
+pub fn is_quiet() -> bool {
+    QUIET.load(Ordering::Relaxed)
+}
+
 fn program() -> &'static str {
     PROGRAM.get().map_or("boardbox", String::as_str)
 }

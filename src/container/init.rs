@@ -3,7 +3,7 @@
 use super::conversation::{self, Message};
 use crate::error::{Error, Kind, Result};
 use crate::plan::{Place, Planned, Step};
-use crate::profile::container::{Container, CreateTarget, Dev, Personality};
+use crate::profile::container::{Container, CreateTarget, DEFAULT_PATH, Dev, Personality};
 use crate::profile::value::Capabilities;
 use crate::sys::mount::{self, Pivoted, Target};
 use crate::sys::netlink::Netlink;
@@ -12,9 +12,6 @@ use crate::sys::selfexec::Image;
 use crate::sys::{caps, cgroup, dev, poll, process, pty, signal};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::time::Duration;
-
-/// PATH of a container that sets none.
-const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /// What the first process gets from its monitor, besides the steps.
 pub struct First<'a> {

@@ -16,7 +16,7 @@ use crate::profile::{field, fstab};
 /// How long a line may be.
 const WIDTH: usize = 110;
 
-/// `[board]`, `[cgroup]` and `[[bridge]]`.
+/// `[board]`, `[check]`, `[cgroup]` and `[[bridge]]`.
 pub fn board(board: &Board, out: &mut String) {
     let mut part = Part::new(Remarks::default());
     part.key("name", quoted(&board.name));
@@ -29,6 +29,11 @@ pub fn board(board: &Board, out: &mut String) {
     part.some("cpus", board.cpus.map(|cpus| cpus.to_string()));
     part.some("memory", board.memory.map(size));
     part.write("[board]", out);
+    if !board.allow.is_empty() {
+        let mut part = Part::new(Remarks::default());
+        part.key("allow", list(board.allow.iter().map(|(rule, _)| rule.as_str())));
+        part.write("[check]", out);
+    }
     if board.cgroup != CgroupSetup::default() {
         cgroup(&board.cgroup, out);
     }

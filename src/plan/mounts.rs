@@ -89,8 +89,13 @@ fn file_system(fstype: &str, target: &str) -> Step {
     }
 }
 
+/// Whether it binds what is there, instead of mounting a file system.
+pub fn is_bind(mount: &Mount) -> bool {
+    mount.flags.set & BIND != 0
+}
+
 /// The target relative to the root file system; `None` when it is absolute and outside of it.
-fn target(mount: &Mount, container: &Container) -> Option<String> {
+pub fn target(mount: &Mount, container: &Container) -> Option<String> {
     let Some(rootfs) = &container.rootfs else { return Some(mount.target.trim_start_matches('/').into()) };
     if !mount.target.starts_with('/') {
         return Some(mount.target.clone());
@@ -104,7 +109,7 @@ fn target(mount: &Mount, container: &Container) -> Option<String> {
 fn mount_step(mount: &Mount, target: String) -> Result<Step> {
     let MountFlags { set, clear, propagation } = mount.flags;
     let (optional, create) = (mount.optional, mount.create);
-    if set & BIND == 0 {
+    if !is_bind(mount) {
         return Ok(Step::Mount {
             source: mount.source.clone(),
             target,

@@ -28,6 +28,8 @@ pub struct Board {
     pub bridges: Vec<Bridge>,
     /// `[[container]]`, in file order.
     pub containers: Vec<Container>,
+    /// `check.allow`: rules of `check` that are not told here, and their places.
+    pub allow: Vec<(String, Origin)>,
     /// Where the values of `[board]` stand.
     pub places: Places,
 }

@@ -7,6 +7,9 @@ use super::value::{
 };
 use crate::error::{Origin, Places};
 
+/// PATH of a container that sets none.
+pub const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
 /// One container.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Container {

@@ -34,7 +34,10 @@ impl From<Error> for Findings {
 
 /// The file's bytes, at most one more than [`MAX_FILE`] of them: [`bounded`] refuses that one with its place.
 pub fn read(path: &str, what: &str) -> Result<Vec<u8>> {
-    let failed = |error| Error::io(format!("read {what} {}", shown(path)), &error).kind(Kind::Config);
+    let failed = |error| {
+        let error = Error::io(format!("read {what} {}", shown(path)), &error);
+        error.kind(Kind::Config).rule("unreadable")
+    };
     let mut text = Vec::new();
     let file = std::fs::File::open(path).map_err(failed)?;
     file.take(MAX_FILE as u64 + 1).read_to_end(&mut text).map_err(failed)?;
@@ -48,6 +51,7 @@ pub fn bounded(text: &[u8], file: &Rc<str>) -> Result<()> {
     }
     Err(Error::config("the file is longer than 1 MiB")
         .hint("is this the right file?")
+        .rule("unreadable")
         .at(&origin(text, MAX_FILE, file)))
 }
 

@@ -1,6 +1,7 @@
 //! LXC's programs by their names: 0.9.0's options, those added since, its exit codes.
 
 mod attach;
+mod checkconfig;
 mod control;
 mod info;
 mod start;
@@ -98,7 +99,7 @@ const APPLETS: [Applet; 10] = [
 ];
 
 /// LXC's programs that are still to come.
-const LATER: [&str; 10] = [
+const LATER: [&str; 9] = [
     "lxc-ls",
     "lxc-monitor",
     "lxc-console",
@@ -106,7 +107,6 @@ const LATER: [&str; 10] = [
     "lxc-netstat",
     "lxc-top",
     "lxc-unshare",
-    "lxc-checkconfig",
     "lxc-autostart",
     "lxc-shutdown",
 ];
@@ -122,6 +122,9 @@ pub fn main(name: &str, words: &[&str]) -> Run {
 }
 
 fn call(name: &str, words: &[&str]) -> Run {
+    if name == "lxc-checkconfig" {
+        return checkconfig::run(words);
+    }
     let Some(applet) = APPLETS.iter().find(|applet| applet.name == name) else {
         if LATER.contains(&name) {
             return Err(Error::host("is not supported yet").into());

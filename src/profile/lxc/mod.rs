@@ -33,7 +33,7 @@ pub fn read(path: &str, name: &ContainerName, settings: &[String]) -> Result<Con
 }
 
 /// The same for settings that stand in a file, with everything that is wrong: the container is what could be made of the
-/// rest.
+/// rest, without a place of its own when the file could not be read.
 pub fn survey<'a>(
     path: &str,
     name: &ContainerName,
@@ -41,7 +41,7 @@ pub fn survey<'a>(
 ) -> (Container, Findings) {
     let mut reader = Reader::new(name);
     if let Err(error) = reader.file(path, 0) {
-        return (reader.container, error.rule("unreadable").into());
+        return (reader.container, error.into());
     }
     reader.container.origin = Origin::new(&path.into(), 0, 0);
     for (setting, origin) in settings {

@@ -13,12 +13,18 @@ use ::toml::Spanned;
 
 /// The whole profile.
 pub fn board(profile: &Profile, root: Node) -> Board {
-    let mut root = Table::open(profile, root, "", &["extends", "board", "cgroup", "bridge", "container"]);
+    let mut root =
+        Table::open(profile, root, "", &["extends", "board", "check", "cgroup", "bridge", "container"]);
     let file = profile.sources.first().map(|source| source.file.clone());
     let mut board = Board { file, ..Board::default() };
     let section = root.take("board");
     if let Some(section) = root.need("board", section) {
         facts(profile, section, &mut board);
+    }
+    if let Some(section) = root.take("check") {
+        let mut table = Table::open(profile, section, "", &["allow"]);
+        let rules = table.words("allow").into_iter();
+        board.allow = rules.map(|rule| (rule.get_ref().clone(), profile.origin(rule.span()))).collect();
     }
     if let Some(section) = root.take("cgroup") {
         board.cgroup = cgroup(profile, section);

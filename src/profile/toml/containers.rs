@@ -151,7 +151,7 @@ fn from_lxc(mut table: Table, config: Text) -> Option<(Container, Range<usize>)>
     startup(&mut table, &mut container.startup);
     profile.about(before, &format!("container \"{name}\""));
     profile.findings.borrow_mut().remarks.extend(findings.remarks);
-    Some((container, named))
+    container.origin.file.is_some().then_some((container, named))
 }
 
 fn fill(table: &mut Table, c: &mut Container) {

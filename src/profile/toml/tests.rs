@@ -258,7 +258,7 @@ fn what_is_wrong_is_named_with_line_and_column() {
         ("[board]", "b/p:1:1: key \"name\" is missing"),
         (
             "name = 'b'",
-            "b/p:1:1: unknown key \"name\" (known here: extends, board, cgroup, bridge, container)",
+            "b/p:1:1: unknown key \"name\" (known here: extends, board, check, cgroup, bridge, container)",
         ),
         ("[board]\nnam = 'b'", "b/p:2:1: unknown key \"nam\" (did you mean name?)"),
         ("[board]\nname = ''", "b/p:2:8: name: is empty"),
@@ -519,6 +519,7 @@ fn known() -> Vec<(&'static str, BTreeSet<String>)> {
     let inside = |key: &str| with(&format!("{key} = {{ {zzz} = 1 }}"));
     [
         ("[board]", format!("[board]\n{zzz} = 1")),
+        ("[check]", format!("[board]\nname = 'b'\n[check]\n{zzz} = 1")),
         ("[cgroup]", format!("[board]\nname = 'b'\n[cgroup]\n{zzz} = 1")),
         ("[[bridge]]", format!("[board]\nname = 'b'\n[[bridge]]\n{zzz} = 1")),
         ("[[container]]", with(&format!("{zzz} = 1"))),

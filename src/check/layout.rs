@@ -1,0 +1,83 @@
+//! What only the whole of a container tells: settings that its cgroup layout has no words for, mounts that miss.
+
+use super::{Report, called};
+use crate::plan::cgroups::{self, spelling};
+use crate::plan::host::{Hierarchy, Host, Version};
+use crate::plan::mounts::{is_bind, target};
+use crate::profile::{Board, Container, Layout};
+
+/// The controllers of cgroup v2, as Documentation/admin-guide/cgroup-v2.rst lists them.
+const UNIFIED: [&str; 8] = ["cpuset", "cpu", "io", "memory", "pids", "hugetlb", "rdma", "misc"];
+
+pub fn check(board: &Board, report: &mut Report) {
+    for container in &board.containers {
+        report.about = called(container);
+        match board.cgroup.layout {
+            Layout::Auto => {}
+            Layout::V1 => spelled(container, Version::V1, report),
+            Layout::V2 => spelled(container, Version::V2, report),
+        }
+        mounts(container, report);
+    }
+    report.about.clear();
+}
+
+/// Every setting has to have an equal on that layout.
+fn spelled(container: &Container, version: Version, report: &mut Report) {
+    let mut controllers: Vec<String> = match version {
+        Version::V1 => container.cgroup.iter().map(|rule| spelling::family(&rule.file).to_string()).collect(),
+        Version::V2 => UNIFIED.iter().map(|name| name.to_string()).collect(),
+    };
+    controllers.dedup();
+    let hierarchy = Hierarchy { version, controllers, mountpoint: "/".into(), ..Hierarchy::default() };
+    let host = Host { hierarchies: vec![hierarchy], ..Host::default() };
+    let mut speller = spelling::Speller::default();
+    for rule in &container.cgroup {
+        let family = spelling::family(&rule.file);
+        if cgroups::home(family, &host).is_none() {
+            let cause = format!("{}: cgroup {version} has no controller {family}", rule.file);
+            report.tell("cgroup-layout", &rule.origin, cause, "");
+            continue;
+        }
+        // What is said in the layout's own words, too, is not meant here.
+        let native = version == Version::V2;
+        let twice = container
+            .cgroup
+            .iter()
+            .any(|other| other.unified == native && spelling::family(&other.file) == family);
+        if family == "devices" && native || rule.unified != native && twice {
+            continue;
+        }
+        if let Err(error) = speller.spell(rule, version) {
+            let cause = format!("{} on cgroup {version}: {}", rule.file, error.cause);
+            report.tell("cgroup-layout", &rule.origin, cause, &error.hint);
+        }
+    }
+}
+
+fn mounts(container: &Container, report: &mut Report) {
+    let mut seen: Vec<String> = Vec::new();
+    for mount in &container.mounts {
+        if is_bind(mount) && !mount.source.starts_with('/') {
+            let cause = format!("bind source \"{}\" is not absolute", mount.source.escape_default());
+            report.tell("bind-relative", &mount.origin, cause, "it is a path of the host");
+        }
+        let Some(path) = target(mount, container) else {
+            let cause =
+                format!("mount target {} is outside of the root file system: it is skipped", mount.target);
+            report.tell(
+                "mount-outside",
+                &mount.origin,
+                cause,
+                "a relative target begins at the root file system",
+            );
+            continue;
+        };
+        let path = path.trim_matches('/').to_string();
+        if seen.contains(&path) {
+            let cause = format!("something is mounted on /{path} before: it is hidden");
+            report.tell("mount-twice", &mount.origin, cause, "");
+        }
+        seen.push(path);
+    }
+}

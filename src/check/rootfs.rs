@@ -1,0 +1,157 @@
+//! `--rootfs`: whether what the profile names is in the target's file tree, as the board and each container will see it.
+
+use super::programs::Programs;
+use super::tree::{Found, Tree, View};
+use super::{Report, at, called};
+use crate::error::Origin;
+use crate::plan::mounts::{is_bind, target};
+use crate::profile::container::{Container, Dev, Mount};
+use crate::profile::{Board, fstab};
+
+pub fn check(board: &Board, tree: &Tree, report: &mut Report) {
+    let host = tree.host();
+    for container in &board.containers {
+        report.about = called(container);
+        let base = match &container.rootfs {
+            None => tree.root(),
+            Some(rootfs) => match host.find(rootfs) {
+                Found::Here(place) if place.meta.is_dir() => place.real,
+                Found::Here(_) => {
+                    let cause = format!("root file system {rootfs} is not a directory");
+                    report.tell("rootfs-missing", at(container, "rootfs"), cause, "");
+                    continue;
+                }
+                Found::Missing(what) => {
+                    let cause = format!("root file system {rootfs} is not in the tree: there is no {what}");
+                    report.tell("rootfs-missing", at(container, "rootfs"), cause, "");
+                    continue;
+                }
+                Found::Later(_) => continue,
+            },
+        };
+        let mut inside = tree.inside(base);
+        own_mounts(container, &mut inside, report);
+        if let Some((path, origin)) = &container.fstab {
+            from_fstab(container, path, origin, &host, &mut inside, report);
+        }
+        for mount in &container.mounts {
+            mounted(container, mount, &mount.origin, &host, &mut inside, report);
+        }
+        Programs::new(board, container, &inside).check(report);
+    }
+    report.about.clear();
+}
+
+/// /proc, /sys and /dev, which boardbox itself mounts.
+fn own_mounts(container: &Container, inside: &mut View<'_>, report: &mut Report) {
+    let wanted = [
+        ("proc", container.auto_mounts.proc.is_some() || container.rootfs.is_none()),
+        ("sys", container.auto_mounts.sys.is_some() || container.rootfs.is_none()),
+        ("dev", container.dev == Dev::Tmpfs || container.pts || container.rootfs.is_none()),
+    ];
+    for (path, wanted) in wanted {
+        if !wanted {
+            continue;
+        }
+        if let Found::Missing(what) = inside.find(path)
+            && container.rootfs.is_some()
+        {
+            let cause = format!("there is no {what} in its root file system to mount it on");
+            report.tell("mount-target-missing", at(container, "rootfs"), cause, "an empty directory will do");
+        }
+        // With /dev of its own the root file system may bring nodes; nobody but the board knows what is on the others.
+        if path != "dev" || container.dev == Dev::Tmpfs || container.rootfs.is_none() {
+            inside.mount(path, None);
+        } else {
+            inside.mount("dev/pts", None);
+        }
+    }
+}
+
+fn from_fstab(
+    container: &Container,
+    path: &str,
+    origin: &Origin,
+    host: &View<'_>,
+    inside: &mut View<'_>,
+    report: &mut Report,
+) {
+    match host.find(path) {
+        Found::Here(place) => {
+            let text = place.text().unwrap_or_default();
+            match fstab::parse(&text, &path.into()) {
+                // What is wrong with a line is told where the profile names the file.
+                Ok(list) => {
+                    list.iter().for_each(|mount| mounted(container, mount, origin, host, inside, report))
+                }
+                Err(error) => report.findings.push(error.tried(report.about.clone())),
+            }
+        }
+        Found::Missing(what) => {
+            report.tell(
+                "fstab-missing",
+                origin,
+                format!("fstab {path} is not in the tree: there is no {what}"),
+                "",
+            );
+        }
+        Found::Later(_) => {}
+    }
+}
+
+/// One mount: its source, its target, and that they are of one kind.
+fn mounted(
+    container: &Container,
+    mount: &Mount,
+    origin: &Origin,
+    host: &View<'_>,
+    inside: &mut View<'_>,
+    report: &mut Report,
+) {
+    let Some(path) = target(mount, container) else { return };
+    let bind = is_bind(mount);
+    let source = if bind { host.find(&mount.source) } else { Found::Later(String::new()) };
+    if let (Found::Missing(what), false) = (&source, mount.optional) {
+        let cause = format!("bind source {} is not in the tree: there is no {what}", mount.source);
+        report.tell("bind-source-missing", origin, cause, "optional = true goes on without it");
+    }
+    let found = inside.find(&path);
+    let on = match &found {
+        Found::Here(place) => place.path.clone(),
+        Found::Later(path) => path.clone(),
+        Found::Missing(what) => {
+            if mount.create.is_none() && !mount.optional {
+                let cause = format!(
+                    "mount target /{} is not in the root file system: there is no {what}",
+                    path.trim_start_matches('/')
+                );
+                report.tell(
+                    "mount-target-missing",
+                    origin,
+                    cause,
+                    "create = \"dir\" or \"file\" makes it, where / can be written",
+                );
+            }
+            path.clone()
+        }
+    };
+    if let (Found::Here(source), Found::Here(place)) = (&source, &found)
+        && source.meta.is_dir() != place.meta.is_dir()
+    {
+        let kind = |dir: bool| if dir { "a directory" } else { "a file" };
+        let cause = format!(
+            "bind source {} is {}, its target {} {}",
+            mount.source,
+            kind(source.meta.is_dir()),
+            place.path,
+            kind(place.meta.is_dir())
+        );
+        report.tell("mount-target-kind", origin, cause, "the kernel binds like on like");
+        return;
+    }
+    match source {
+        Found::Here(source) => inside.mount(&on, Some(source.real)),
+        Found::Later(_) => inside.mount(&on, None),
+        Found::Missing(_) => {}
+    }
+}
