@@ -14,6 +14,8 @@ pub mod container;
 #[cfg(feature = "workbench")]
 pub mod convert;
 pub mod error;
+#[cfg(feature = "workbench")]
+pub mod image;
 pub mod plan;
 pub mod profile;
 pub mod sys;

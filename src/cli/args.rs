@@ -7,9 +7,7 @@ use argh::{EarlyExit, FromArgs};
 
 /// Every option of any command that has a value; one that is a flag in another command must not be here.
 const VALUES: &[&str] = &[
-    "--kernel-config",
-    "--dtb",
-    "--allow",
+const VALUES: &[&str] = &[
     "--profile",
     "--port",
     "--group",
@@ -35,10 +33,14 @@ const VALUES: &[&str] = &[
     "--network",
     "--to",
     "--board",
+    "--output",
+    "--overlay",
+    "--link",
+    "--table",
 ];
 
 /// The letters among them.
-const LETTERS: &str = "fnspteugrcmb";
+const LETTERS: &str = "fnspteugrcmbo";
 
 /// Options that every command has.
 #[derive(Clone, Copy, Default, Debug, PartialEq, Eq)]

@@ -10,6 +10,8 @@ mod control;
 #[cfg(feature = "workbench")]
 mod convert;
 mod getopt;
+#[cfg(feature = "workbench")]
+mod image;
 mod json;
 mod lxc;
 mod output;
@@ -91,6 +93,8 @@ const COMMANDS: &[Command] = &[
     Command::new("status", "how the board stands to its profile", board::status),
     #[cfg(feature = "workbench")]
     Command::new("convert", "LXC files and cgconfig.conf to a profile, and back", convert::convert),
+    #[cfg(feature = "workbench")]
+    Command::new("image", "write an initramfs or a tree from overlays and a profile", image::image),
     Command::new("probe", "find out whether the switch next to a link reflects frames", probe::probe),
     Command::new("start", "start containers from a profile or an LXC file", container::start),
     Command::new("restart", "stop containers of the profile and start them again", up::restart),

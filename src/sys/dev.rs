@@ -5,6 +5,8 @@ use crate::error::{Error, Result};
 use nix::errno::Errno;
 use nix::sys::stat::{Mode, SFlag, makedev, mkdirat, mknodat};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+#[cfg(feature = "workbench")]
+use std::path::Path;
 
 /// Name, major, minor: the nodes every program may expect (linux/devices.txt, memory devices and tty).
 const NODES: [(&str, u64, u64); 6] =
@@ -17,6 +19,30 @@ const LINKS: [(&str, &str); 4] = [
     ("stdout", "/proc/self/fd/1"),
     ("stderr", "/proc/self/fd/2"),
 ];
+
+/// Makes a device node (whether a block device's, major and minor number) or a named pipe; its permissions come later.
+#[cfg(feature = "workbench")]
+pub fn make_node(path: &Path, device: Option<(bool, u32, u32)>) -> Result<()> {
+    let (kind, number) = match device {
+        None => (SFlag::S_IFIFO, 0),
+        Some((block, major, minor)) => {
+            let kind = if block { SFlag::S_IFBLK } else { SFlag::S_IFCHR };
+            (kind, makedev(major.into(), minor.into()))
+        }
+    };
+    nix::sys::stat::mknod(path, kind, Mode::from_bits_truncate(0o600), number)
+        .map_err(|errno| Error::sys(format!("make {}", path.display()), errno))
+}
+
+/// Sets the time that something, also a symbolic link, was changed last, in seconds since 1970.
+#[cfg(feature = "workbench")]
+pub fn set_time(path: &Path, seconds: u32) -> Result<()> {
+    use nix::sys::stat::{UtimensatFlags, utimensat};
+    use nix::sys::time::TimeSpec;
+    let time = TimeSpec::new(seconds.into(), 0);
+    utimensat(nix::fcntl::AT_FDCWD, path, &time, &time, UtimensatFlags::NoFollowSymlink)
+        .map_err(|errno| Error::sys(format!("set the time of {}", path.display()), errno))
+}
 
 /// Makes the standard nodes, links and directories in an empty directory.
 pub fn populate(dev: BorrowedFd<'_>) -> Result<()> {

@@ -1,0 +1,107 @@
+use super::tree::{Entry, Kind, Tree};
+use super::{cpio, table};
+
+fn text(tree: &mut Tree, path: &str) {
+    tree.put(path, Entry::new(Kind::Text(path.into()), 0o644)).unwrap();
+}
+
+fn paths(tree: &Tree) -> String {
+    tree.entries.keys().map(String::as_str).collect::<Vec<_>>().join(" ")
+}
+
+#[test]
+fn a_path_leads_over_links_and_what_was_there_goes() {
+    let mut tree = Tree::default();
+    tree.link("lib", "usr/lib").unwrap();
+    tree.link("usr/lib64", "/usr/lib").unwrap();
+    text(&mut tree, "/lib/./a");
+    text(&mut tree, "usr/lib64/../lib64/b");
+    assert_eq!(paths(&tree), "lib usr usr/lib usr/lib/a usr/lib/b usr/lib64");
+    // A directory over a link to one is that one; a file takes the link's place.
+    tree.directory("lib").unwrap();
+    assert!(matches!(tree.entries["lib"].kind, Kind::Link(_)));
+    text(&mut tree, "usr/lib");
+    assert_eq!(paths(&tree), "lib usr usr/lib usr/lib64");
+    text(&mut tree, "lib");
+    assert!(matches!(tree.entries["lib"].kind, Kind::Text(_)));
+    // A file where a directory has to be makes way.
+    text(&mut tree, "lib/c");
+    assert_eq!(paths(&tree), "lib lib/c usr usr/lib usr/lib64");
+    tree.link("x", "y").unwrap();
+    tree.link("y", "x").unwrap();
+    let error = tree.put("x/z", Entry::new(Kind::Pipe, 0)).unwrap_err().to_string();
+    assert_eq!(error, "/x/z: a circle of symbolic links");
+    assert!(tree.get("x/z").is_none());
+    // Nothing leads out of it.
+    text(&mut tree, "../../etc/d");
+    assert!(tree.entries.contains_key("etc/d"));
+}
+
+#[test]
+fn a_table_makes_nodes_and_gives_away_files() {
+    let path = std::env::temp_dir().join(format!("boardbox-table-{}", std::process::id()));
+    let file = path.to_str().unwrap();
+    let apply = |tree: &mut Tree, text: &str| {
+        std::fs::write(&path, text).unwrap();
+        table::apply(tree, file).map_err(|error| error.to_string().replace(file, "t"))
+    };
+    let mut tree = Tree::default();
+    text(&mut tree, "srv/me/a");
+    tree.link("srv/me/b", "a").unwrap();
+    apply(
+        &mut tree,
+        "# name type mode uid gid major minor start inc count\n/dev/console c 600 0 0 5 1 - - -\n\
+         /dev/mtdblock b 640 0 0 31 0 0 1 3\n/tmp d 1777 0 0\n/run/p p 600 1 2 # a pipe\n/srv/me r - 7 8\n/srv/me/a f 4755 9 0\n",
+    )
+    .unwrap();
+    let shown = |path: &str| {
+        let entry = &tree.entries[path];
+        format!("{:?} {:o} {} {}", entry.kind, entry.mode, entry.uid, entry.gid)
+    };
+    assert_eq!(shown("dev/console"), "Device(false, 5, 1) 600 0 0");
+    assert_eq!(shown("dev/mtdblock2"), "Device(true, 31, 2) 640 0 0");
+    assert!(!tree.entries.contains_key("dev/mtdblock") && !tree.entries.contains_key("dev/mtdblock3"));
+    assert_eq!((shown("tmp"), shown("run/p")), ("Directory 1777 0 0".into(), "Pipe 600 1 2".into()));
+    assert_eq!(
+        (shown("srv/me"), shown("srv/me/b")),
+        ("Directory 755 7 8".into(), "Link(\"a\") 777 7 8".into())
+    );
+    assert!(shown("srv/me/a").ends_with("4755 9 0"));
+    for (line, message) in [
+        ("dev/x c 600 0 0 1 3", "t:2:3: path \"dev/x\" is not absolute"),
+        ("/dev/x q 600", "t:2:3: type \"q\" is unknown (d directory"),
+        ("/dev/x c 888", "t:2:3: mode \"888\" is not a number up to 7777, octal"),
+        ("/dev/x c 600 -1", "t:2:3: uid \"-1\" is not a number up to 4294967294"),
+        ("/dev/x c 600 0 0 4096 0", "t:2:3: major \"4096\" is not a number up to 4095"),
+        ("/dev/x c 600 0 0 1 1 0 1 9999", "t:2:3: count \"9999\" is not a number up to 4096"),
+        ("/dev/x c 600 0 0 1 1 0 1 1 x", "t:2:3: \"x\" is left over after ten columns"),
+        ("/gone f 600 0 0", "t:2:3: /gone is not in the image (a row of type f or r is about"),
+    ] {
+        let error = apply(&mut tree, &format!("\n  {line}\n")).unwrap_err();
+        assert!(error.starts_with(message), "{error}");
+    }
+    std::fs::remove_file(&path).unwrap();
+}
+
+#[test]
+fn an_archive_is_what_the_kernel_reads() {
+    let mut tree = Tree::default();
+    text(&mut tree, "a/b");
+    tree.put("c", Entry { uid: 3, gid: 4, ..Entry::new(Kind::Device(false, 5, 1), 0o600) }).unwrap();
+    let mut out = Vec::new();
+    cpio::write(&tree, 7, &mut out).unwrap();
+    let text = String::from_utf8(out).unwrap();
+    let header = |fields: &[u32]| {
+        "070701".to_string() + &fields.iter().map(|field| format!("{field:08X}")).collect::<String>()
+    };
+    let expected = header(&[1, 0o40755, 0, 0, 1, 7, 0, 0, 0, 0, 0, 2, 0])
+        + "a\0"
+        + &header(&[2, 0o100644, 0, 0, 1, 7, 3, 0, 0, 0, 0, 4, 0])
+        + "a/b\0\0\0a/b\0"
+        + &header(&[3, 0o20600, 3, 4, 1, 7, 0, 0, 0, 5, 1, 2, 0])
+        + "c\0"
+        + &header(&[0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 11, 0])
+        + "TRAILER!!!\0";
+    assert_eq!(text.trim_end_matches('\0'), expected.trim_end_matches('\0'));
+    assert!(text.len().is_multiple_of(512));
+}

@@ -1,0 +1,293 @@
+//! `boardbox image`: the same bytes whatever the machine's clock, umask and directories are like; what is in them.
+
+use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+const BOARDBOX: &str = env!("CARGO_BIN_EXE_boardbox");
+const TOP: &str = env!("CARGO_MANIFEST_DIR");
+
+/// A directory of the test's own, gone with it.
+struct Scratch(PathBuf);
+
+impl Scratch {
+    fn new(name: &str) -> Self {
+        let path = std::env::temp_dir().join(format!("boardbox-image-{name}-{}", std::process::id()));
+        let _ = std::fs::remove_dir_all(&path);
+        std::fs::create_dir_all(&path).unwrap();
+        Self(path)
+    }
+
+    fn path(&self, name: &str) -> String {
+        self.0.join(name).into_os_string().into_string().unwrap()
+    }
+
+    fn write(&self, name: &str, text: &str, mode: u32) {
+        let path = self.0.join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(&path, text).unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
+    }
+
+    fn image(&self, args: &[&str]) -> Output {
+        let mut command = Command::new(BOARDBOX);
+        command.arg("image").args(args).current_dir(&self.0).env_remove("SOURCE_DATE_EPOCH");
+        command.output().unwrap()
+    }
+
+    fn made(&self, args: &[&str]) -> String {
+        let output = self.image(args);
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert!(output.status.success(), "{said}");
+        said
+    }
+
+    fn names(&self) -> Vec<String> {
+        let mut names: Vec<String> = std::fs::read_dir(&self.0)
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        names.sort();
+        names
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+fn shell(dir: &Path, script: &str) -> String {
+    let output = Command::new("sh").args(["-ec", script]).current_dir(dir).output().unwrap();
+    assert!(output.status.success(), "{script}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// Two overlays, a table and a profile, made in one order or the other.
+fn sources(scratch: &Scratch, reverse: bool, masked: u32) {
+    let mut files = vec![
+        ("base/etc/motd", "hello\n", 0o664),
+        ("base/bin/tool", "#!/bin/sh\n", 0o775),
+        ("base/bin/su", "su\n", 0o4755),
+        ("base/private/key", "secret\n", 0o600),
+        ("over/etc/motd", "welcome\n", 0o644),
+        ("over/lib/a", "a\n", 0o644),
+        ("table", "/dev/console c 600 0 0 5 1\n/srv/me d 750 7 7\n", 0o644),
+    ];
+    if reverse {
+        files.reverse();
+    }
+    for (name, text, mode) in files {
+        scratch.write(name, text, mode & !masked);
+    }
+    std::fs::create_dir_all(scratch.0.join("base/usr/lib")).unwrap();
+    symlink("usr/lib", scratch.0.join("base/lib")).unwrap();
+}
+
+const ALL: [&str; 6] =
+    ["--overlay=base", "--overlay", "over", "--table=table", "--link=/init=bin/tool", "-o"];
+
+fn with(out: &str) -> Vec<&str> {
+    ALL.into_iter().chain([out]).collect()
+}
+
+#[test]
+fn the_same_input_gives_the_same_bytes() {
+    let (one, two) = (Scratch::new("one"), Scratch::new("two"));
+    sources(&one, false, 0);
+    std::thread::sleep(std::time::Duration::from_millis(1100));
+    sources(&two, true, 0o22);
+    for out in ["i.cpio", "i.cpio.gz", "i.cpio.xz", "i.cpio.zst", "i.cpio.lz4"] {
+        one.made(&with(out));
+        two.made(&with(out));
+        assert_eq!(std::fs::read(one.path(out)).unwrap(), std::fs::read(two.path(out)).unwrap(), "{out}");
+    }
+    // Compressed it is the same archive.
+    let plain = std::fs::read(one.path("i.cpio")).unwrap();
+    for (out, unpack) in
+        [("i.cpio.gz", "gzip"), ("i.cpio.xz", "xz"), ("i.cpio.zst", "zstd"), ("i.cpio.lz4", "lz4")]
+    {
+        let unpacked = Command::new(unpack).args(["-dc"]).arg(one.path(out)).output().unwrap();
+        assert_eq!(unpacked.stdout, plain, "{out}");
+    }
+    // Trees of them, too: contents, modes, owners, times.
+    one.made(&with("tree/"));
+    two.made(&with("tree/"));
+    let list = "find tree -printf '%P %y %m %U %G %T@ %l\\n' | sort; cat tree/etc/motd";
+    let (first, second) = (shell(&one.0, list), shell(&two.0, list));
+    assert_eq!(first, second);
+    assert!(first.lines().all(|line| line == "welcome" || line.contains(" 0.0000000000 ")), "{first}");
+    // Nothing else is left beside what was made.
+    assert_eq!(
+        one.names(),
+        ["base", "i.cpio", "i.cpio.gz", "i.cpio.lz4", "i.cpio.xz", "i.cpio.zst", "over", "table", "tree"]
+    );
+}
+
+#[test]
+fn what_is_in_it_is_what_was_asked_for() {
+    let scratch = Scratch::new("content");
+    sources(&scratch, false, 0);
+    scratch.made(&with("i.cpio"));
+    let listed = shell(&scratch.0, "busybox cpio -t <i.cpio 2>/dev/null");
+    assert_eq!(
+        listed.split_whitespace().collect::<Vec<_>>().join(" "),
+        "bin bin/su bin/tool dev dev/console etc etc/motd init lib private private/key srv srv/me usr usr/lib usr/lib/a"
+    );
+    shell(&scratch.0, "mkdir out; cd out; busybox cpio -id <../i.cpio 2>/dev/null");
+    let shown = shell(&scratch.0, "cd out; stat -c '%n %A %u:%g %t,%T' $(find * | sort)");
+    for line in [
+        "bin/su -rwsr-xr-x 0:0 0,0",
+        "bin/tool -rwxr-xr-x 0:0 0,0",
+        "dev/console crw------- 0:0 5,1",
+        "etc/motd -rw-r--r-- 0:0 0,0",
+        "srv/me drwxr-x--- 7:7 0,0",
+        "private/key -rw------- 0:0 0,0",
+    ] {
+        assert!(shown.lines().any(|shown| shown == line), "{line} is not in\n{shown}");
+    }
+    assert_eq!(std::fs::read_link(scratch.0.join("out/init")).unwrap(), Path::new("bin/tool"));
+    assert_eq!(std::fs::read_to_string(scratch.0.join("out/usr/lib/a")).unwrap(), "a\n");
+    // The tree has the same.
+    scratch.made(&with("tree/"));
+    let list = |of: &str| {
+        let list = "find * -printf '%p %y %m %U %G %l\\n' | sort; find * -type f | sort | xargs md5sum";
+        shell(&scratch.0.join(of), list)
+    };
+    assert_eq!(list("out"), list("tree"));
+    assert_eq!(std::fs::metadata(scratch.0.join("tree/dev/console")).unwrap().rdev(), libc::makedev(5, 1));
+    // A time that all agree on.
+    let dated = Command::new(BOARDBOX)
+        .args(["image", "--overlay=base", "-o", "dated/"])
+        .env("SOURCE_DATE_EPOCH", "86400")
+        .current_dir(&scratch.0)
+        .status()
+        .unwrap();
+    assert!(dated.success());
+    for name in ["", "bin", "bin/tool", "lib"] {
+        let there = std::fs::symlink_metadata(scratch.0.join("dated").join(name)).unwrap();
+        assert_eq!(there.mtime(), 86400, "{name}");
+    }
+}
+
+const PROFILE: &str = "extends = 'board.toml'
+[[container]]
+name = 'thin'
+rootfs = '/var/thin'
+rootfs-read-only = true
+command = ['/bin/tool']
+mounts = [{ bind = '/bin', to = 'bin', read-only = true }, { bind = '/etc/motd', to = 'etc/motd' },
+    { type = 'tmpfs', to = 'var/log' }, { bind = '/dev/x', to = 'dev/x' }]
+[[container]]
+config = 'old.conf'
+[[container]]
+name = 'full'
+rootfs = '/var/full'
+";
+
+#[test]
+fn a_profile_brings_its_containers() {
+    let scratch = Scratch::new("profile");
+    sources(&scratch, false, 0);
+    scratch.write("board.toml", "[board]\nname = 'b'\ncpus = 2\n", 0o644);
+    scratch.write("p.toml", PROFILE, 0o644);
+    scratch.write("old.conf", "lxc.rootfs = /var/old\nlxc.init.cmd = /bin/x\n", 0o644);
+    scratch.write("full-root/sbin/init", "init\n", 0o755);
+    let said =
+        scratch.made(&["--overlay=base", "--profile=p.toml", "--rootfs=full=full-root", "-o", "tree/"]);
+    assert_eq!(
+        said,
+        "boardbox: warning: old.conf: container \"old\": /bin/x is not in its root file system /var/old (--rootfs \
+         old=DIRECTORY brings it)\n"
+    );
+    // What it is mounted on is there, and no more: the container costs no flash.
+    let thin = shell(&scratch.0, "cd tree/var/thin; find * -printf '%p %y %s\\n' | sort");
+    let kinds: Vec<&str> = thin.lines().filter(|line| !line.contains(" d ")).collect();
+    assert_eq!(kinds, ["etc/motd f 0"]);
+    let names: Vec<&str> = thin.lines().map(|line| line.split(' ').next().unwrap()).collect();
+    assert_eq!(names, ["bin", "dev", "etc", "etc/motd", "proc", "sys", "var", "var/log"]);
+    assert!(scratch.0.join("tree/var/full/sbin/init").exists());
+    assert!(scratch.0.join("tree/var/full/proc").is_dir() && scratch.0.join("tree/var/old").is_dir());
+    // The profile needs no other file on the board.
+    let path = scratch.path("tree/etc/boardbox/board.toml");
+    let text = std::fs::read_to_string(&path).unwrap();
+    assert!(text.contains("cpus = 2") && !text.contains("extends") && !text.contains("config"), "{text}");
+    let (here, there) =
+        (boardbox::profile::toml::read(&scratch.path("p.toml")), boardbox::profile::toml::read(&path));
+    assert_eq!(here.unwrap().containers, there.unwrap().containers);
+    // One that is whole stays as it is, with its comments.
+    let board = format!("{TOP}/boards/p4080ds.toml");
+    scratch.made(&["-q", &format!("--profile={board}"), "-o", "whole/"]);
+    assert_eq!(
+        std::fs::read(scratch.path("whole/etc/boardbox/board.toml")).unwrap(),
+        std::fs::read(&board).unwrap()
+    );
+}
+
+#[test]
+fn what_can_not_be_made_is_said_and_leaves_nothing() {
+    let scratch = Scratch::new("wrong");
+    sources(&scratch, false, 0);
+    scratch.write("full/x", "", 0o644);
+    scratch.write("bad", "/dev/x q\n", 0o644);
+    scratch.write("p.toml", "[board]\nname = 'b'\n[[container]]\nname = 'abc'\n", 0o644);
+    std::fs::create_dir(scratch.0.join("bin")).unwrap();
+    let before = scratch.names();
+    for (args, code, message) in [
+        (vec!["-o", "i.cpio"], 1, "there is nothing to write (boardbox image --help)"),
+        (vec!["--overlay=base", "-o", "i.img"], 1, "i.img: what is it to be? (NAME.cpio, NAME.cpio.gz, .xz,"),
+        (
+            vec!["--overlay=base", "-o", "full"],
+            5,
+            "full is not empty (an image goes to a new directory, or to an",
+        ),
+        (vec!["--overlay=gone", "-o", "i.cpio"], 3, "read gone: No such file or directory"),
+        (vec!["--overlay=table", "-o", "i.cpio"], 1, "table is not a directory"),
+        (vec!["--overlay=base", "-o", "gone/i.cpio"], 3, "make gone/i.cpio."),
+        (vec!["--overlay=base", "--table=bad", "-o", "i.cpio"], 2, "bad:1:1: type \"q\" is unknown"),
+        (vec!["--file=x", "-o", "i.cpio"], 1, "--file x (--file PATH=SOURCE)"),
+        (
+            vec!["--rootfs=a=base", "-o", "i.cpio"],
+            1,
+            "--rootfs a: where is its place? (a profile says it: --profile",
+        ),
+        (
+            vec!["--profile=p.toml", "--rootfs=abd=base", "-o", "i.cpio"],
+            1,
+            "--rootfs abd: p.toml has no such container (did you mean abc?)",
+        ),
+        (
+            vec!["--profile=p.toml", "--rootfs=abc=base", "-o", "i.cpio"],
+            2,
+            "p.toml:3:1: container \"abc\" runs on the board's own files: it has no rootfs",
+        ),
+    ] {
+        let output = scratch.image(&args);
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert!(said.starts_with(&format!("boardbox: {message}")), "{args:?}: {said}");
+        assert_eq!(output.status.code(), Some(code), "{said}");
+        assert_eq!(scratch.names(), before, "{args:?}");
+    }
+    // A compressor that is not there, and one that fails.
+    let run = |path: &str| {
+        let mut command = Command::new(BOARDBOX);
+        command
+            .args(["image", "--overlay=base", "-o", "i.cpio.gz"])
+            .current_dir(&scratch.0)
+            .env("PATH", path);
+        String::from_utf8(command.output().unwrap().stderr).unwrap()
+    };
+    assert_eq!(
+        run("/nonexistent"),
+        "boardbox: run gzip: No such file or directory (install gzip on this machine, or write an archive that is not \
+         compressed: NAME.cpio)\n"
+    );
+    scratch.write("bin/gzip", "#!/bin/sh\nexec 0<&-\nexit 3\n", 0o755);
+    let said = run(&format!("{}:/bin:/usr/bin", scratch.path("bin")));
+    assert!(
+        said.starts_with("boardbox: gzip has failed: exit status: 3") || said.contains("Broken pipe"),
+        "{said}"
+    );
+    assert_eq!(scratch.names(), before);
+}
