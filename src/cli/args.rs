@@ -7,7 +7,9 @@ use argh::{EarlyExit, FromArgs};
 
 /// Every option of any command that has a value; one that is a flag in another command must not be here.
 const VALUES: &[&str] = &[
-const VALUES: &[&str] = &[
+    "--kernel-config",
+    "--dtb",
+    "--allow",
     "--profile",
     "--port",
     "--group",
