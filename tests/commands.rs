@@ -201,8 +201,6 @@ fn a_board_comes_up_in_order_and_goes_down_whole() {
     let up = sandbox.boardbox(&["-v", "up", file, "--port", "eth0=p0"]);
     assert_eq!(up.code, 2, "{up:?}");
     assert!(up.err.contains(&format!("boardbox: {file}:")) && up.err.contains("/nowhere"), "{}", up.err);
-    let told: Vec<&str> =
-        up.err.lines().filter_map(|line| line.strip_prefix("INFO  [boardbox::apply] ")).collect();
     let performed = |line: &&str| {
         let late = line.contains("  late    ");
         (late && !line.starts_with(bad.as_str()))
@@ -213,12 +211,13 @@ fn a_board_comes_up_in_order_and_goes_down_whole() {
         rest.rsplit_once("  (").unwrap().0.to_string()
     };
     let planned: Vec<String> = plan.out.lines().filter(performed).map(step).collect();
-    // Containers start side by side: the lines of one are in its order.
-    let sorted = |mut lines: Vec<String>| {
-        lines.sort();
-        lines
-    };
-    assert_eq!(sorted(told.iter().map(|line| line.to_string()).collect()), sorted(planned));
+    // Containers start side by side, and so do their lines: those of each are whole and in its order.
+    let told = |step: &str| up.err.find(&format!("INFO  [boardbox::apply] {step}"));
+    assert_eq!(up.err.matches("INFO  [boardbox::apply] ").count(), planned.len(), "{}", up.err);
+    for of in [one, bad, two, "br1"] {
+        let places: Vec<_> = planned.iter().filter(|step| step.contains(of)).map(|step| told(step)).collect();
+        assert!(!places.is_empty() && !places.contains(&None) && places.is_sorted(), "{of}: {}", up.err);
+    }
 
     let running = || sandbox.boardbox(&["ps"]).out;
     assert!(

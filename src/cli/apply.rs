@@ -1,15 +1,13 @@
 //! `apply`: what a changed profile says of cgroups, for containers that run.
 
-use super::Run;
 use super::args::Words;
 use super::board::{chosen, current, operands};
 use super::control::ask;
 use super::output::{complain, print};
+use super::{Run, drift};
 use crate::apply;
 use crate::container::client::{self, PROMPT};
 use crate::container::control::{Reply, Request, Settings};
-use crate::container::fields::{fields, unlike};
-use crate::plan::cgroups;
 use argh::FromArgs;
 
 /// Gives running containers the cgroup settings and device rules that their profile has now, without a restart, all or
@@ -38,10 +36,7 @@ pub fn apply(words: &Words) -> Run {
     for container in chosen(&board, &names)? {
         if running.contains(&container.name) {
             // What is wrong with any of them is found before one is changed.
-            cgroups::container(container, &[], &host, &mut Vec::new())?;
-            let rules = cgroups::rules(container, &host)?;
-            let pairs = rules.iter().map(|(rule, _)| (rule.file.as_str(), rule.value.as_str()));
-            wanted.push((container, Settings::text(pairs)));
+            wanted.push((container, drift::settings(container, &host)?));
         } else if !names.is_empty() {
             return Err(client::not_running(&container.name).into());
         }
@@ -64,11 +59,9 @@ pub fn apply(words: &Words) -> Run {
                 return Err(error.tried(format!("container \"{name}\"")).into());
             }
         }
-        if let Reply::Value { text: then } = ask(name, &Request::Fields, Some(PROMPT))?.reply() {
-            let unlike = unlike(then, &fields(container));
-            if !unlike.is_empty() {
-                text.push_str(&format!("{name}: changed, but only by a restart: {}\n", unlike.join(", ")));
-            }
+        let parts = drift::by_restart(container)?;
+        if !parts.is_empty() {
+            text.push_str(&format!("{name}: {}\n", drift::by_restart_line(&parts)));
         }
     }
     if text.is_empty() {

@@ -3,12 +3,14 @@
 use super::args::Words;
 use super::json::Json;
 use super::output::print;
-use super::{Run, control};
+use super::{Run, control, drift};
 use crate::apply;
 use crate::apply::status::{BridgeStatus, ControllerState, ControllerStatus};
 use crate::container::client;
+use crate::container::control::State;
 use crate::container::launch::{self, Options};
 use crate::error::{Error, Kind, Result};
+use crate::plan::sequence::with_required;
 use crate::plan::{self, Place, Planned};
 use crate::profile::board::DEFAULT_CONTROLLERS;
 use crate::profile::text::{nearest, shown};
@@ -21,7 +23,8 @@ pub const DEFAULT_PROFILE: &str = "/etc/boardbox/board.toml";
 
 /// Prints the steps that up would take on this machine now, one a line: for whom, who performs it (host: the command
 /// itself; parent: the container's monitor; child: the container's first process; late: the monitor once the child is
-/// set up), what, and the line that asks for it. Steps already true are not listed. Changes nothing.
+/// set up), what, and the line that asks for it. Steps already true are not listed. Of a container that runs it prints what
+/// is not as the profile says. Changes nothing.
 #[derive(FromArgs)]
 #[argh(help_triggers("--help", "-h"))]
 struct Plan {
@@ -45,7 +48,8 @@ struct Plan {
     positional: Option<String>,
 }
 
-/// Prints how the board stands to its profile: hierarchies, bridges, containers, one a line.
+/// Prints how the board stands to its profile: hierarchies, bridges, containers, one a line; then what is not as the profile
+/// says, and ends with 7 if anything is.
 #[derive(FromArgs)]
 #[argh(help_triggers("--help", "-h"))]
 struct Status {
@@ -159,13 +163,35 @@ pub fn plan(words: &Words) -> Run {
         lines(&mut text, width, "board", &steps);
         plan::board::pretend(&steps, &mut host);
         let options = options(&board);
-        for container in &board.containers {
-            let steps = launch::plan(container, &options, &host)?;
-            lines(&mut text, width, container.name.as_str(), &steps);
+        let names = running();
+        for container in with_required(&board.containers, &started_by_itself(&board)) {
+            let name = container.name.as_str();
+            if !names.contains(&container.name) {
+                lines(&mut text, width, name, &launch::plan(container, &options, &host)?);
+                continue;
+            }
+            let mut differences = drift::lines(container, &host)?;
+            if differences.is_empty() {
+                differences.push("as the profile says".into());
+            }
+            differences.iter().for_each(|line| text.push_str(&format!("{name:width$}  runs    {line}\n")));
         }
     }
     print(format_args!("{text}"))?;
     Ok(0)
+}
+
+/// The containers that run, as far as this user may know.
+fn running() -> Vec<ContainerName> {
+    client::names().unwrap_or_else(|error| {
+        log::warn!("what runs is planned as if it did not: {error}");
+        Vec::new()
+    })
+}
+
+/// Those that `up` starts without being asked for them.
+pub fn started_by_itself(board: &Board) -> Vec<&Container> {
+    board.containers.iter().filter(|container| container.startup.autostart != Some(false)).collect()
 }
 
 fn lines(text: &mut String, width: usize, who: &str, steps: &[Planned]) {
@@ -197,6 +223,8 @@ pub fn status(words: &Words) -> Run {
         }
     }
     let containers = names.iter().map(control::look).collect::<Result<Vec<_>>>()?;
+    let drift = differences(&board, &containers)?;
+    let code = if drift.is_empty() { 0 } else { DRIFT };
     if args.json {
         let mut json = Json::default();
         json.open("", '{');
@@ -210,9 +238,20 @@ pub fn status(words: &Words) -> Run {
         json.open("containers", '[');
         containers.iter().for_each(|seen| seen.json(&mut json));
         json.close(']');
+        json.open("drift", '[');
+        for (container, what) in &drift {
+            json.open("", '{');
+            match container {
+                Some(name) => json.text("container", name.as_str()),
+                None => json.bare("container", "null"),
+            }
+            json.text("what", what);
+            json.close('}');
+        }
+        json.close(']');
         json.close('}');
         print(format_args!("{}\n", json.into_text()))?;
-        return Ok(0);
+        return Ok(code);
     }
     let mut text = status.to_string();
     let width = names.iter().map(|name| name.as_str().len()).max().unwrap_or(0);
@@ -224,8 +263,45 @@ pub fn status(words: &Words) -> Run {
         text.push_str(&seen.remark());
         text.push('\n');
     }
+    for (container, what) in &drift {
+        let of = container.as_ref().map_or("board", |name| name.as_str());
+        text.push_str(&format!("drift  {of:width$}  {what}\n"));
+    }
     print(format_args!("{text}"))?;
-    Ok(0)
+    Ok(code)
+}
+
+/// What `status` ends with when something is not as the profile says.
+const DRIFT: u8 = 7;
+
+/// What is not as the profile says, and of which container, or of the board.
+fn differences<'a>(
+    board: &'a Board,
+    containers: &[control::Seen],
+) -> Result<Vec<(Option<&'a ContainerName>, String)>> {
+    let host = apply::host::read(!board.bridges.is_empty())?;
+    let mut found: Vec<(Option<&ContainerName>, String)> = match plan::board::up(board, &host) {
+        Ok(steps) => steps.iter().map(|planned| (None, format!("not done: {}", planned.step))).collect(),
+        Err(error) => vec![(None, error.to_string())],
+    };
+    let wanted = with_required(&board.containers, &started_by_itself(board));
+    for container in &board.containers {
+        let name = &container.name;
+        let Some(seen) = containers.iter().find(|seen| seen.name == *name) else { continue };
+        match seen.state {
+            State::Stopped if wanted.iter().any(|other| other.name == *name) => {
+                found.push((Some(name), "does not run".into()));
+            }
+            State::Stopped => {}
+            State::Restarting => found.push((Some(name), "has ended and waits to be restarted".into())),
+            _ => match drift::lines(container, &host) {
+                Ok(lines) => found.extend(lines.into_iter().map(|line| (Some(name), line))),
+                // It has ended since it was looked at.
+                Err(error) => found.push((Some(name), error.to_string())),
+            },
+        }
+    }
+    Ok(found)
 }
 
 fn controller(status: &ControllerStatus, json: &mut Json) {

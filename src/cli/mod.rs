@@ -9,6 +9,7 @@ mod container;
 mod control;
 #[cfg(feature = "workbench")]
 mod convert;
+mod drift;
 mod getopt;
 #[cfg(feature = "workbench")]
 mod image;

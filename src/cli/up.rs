@@ -2,7 +2,7 @@
 
 use super::Run;
 use super::args::Words;
-use super::board::{DEFAULT_PROFILE, chosen, current, operands, options, profile};
+use super::board::{DEFAULT_PROFILE, chosen, current, operands, options, profile, started_by_itself};
 use super::control;
 use super::json::Json;
 use super::output::{complain, note, print, progress, say};
@@ -110,9 +110,7 @@ pub fn up(words: &Words) -> Run {
 /// Those that `up` is to start, without what they require.
 fn wanted<'a>(board: &'a Board, names: &[ContainerName], groups: &[String]) -> Result<Vec<&'a Container>> {
     if groups.is_empty() {
-        let mut wanted = chosen(board, names)?;
-        wanted.retain(|container| !names.is_empty() || container.startup.autostart != Some(false));
-        return Ok(wanted);
+        return if names.is_empty() { Ok(started_by_itself(board)) } else { chosen(board, names) };
     }
     if !names.is_empty() {
         return Err(Error::usage("containers and --group exclude each other"));

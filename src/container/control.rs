@@ -115,6 +115,11 @@ pub enum Request<'a> {
         /// All of the profile's.
         settings: Settings<'a>,
     },
+    /// What `Apply` would change: answered by `Reply::Value`, a line for each.
+    Compare {
+        /// All of the profile's.
+        settings: Settings<'a>,
+    },
     /// Take back what the last `Apply` did.
     Revert,
     /// What the container was started with, as `container::fields` has it: answered by `Reply::Value`.
@@ -233,6 +238,7 @@ impl<'a> Request<'a> {
             Request::CgroupGet { file } => put_all(b'g', &[], file),
             Request::CgroupSet { settings } => put_all(b'S', &[], settings.0),
             Request::Apply { settings } => put_all(b'a', &[], settings.0),
+            Request::Compare { settings } => put_all(b'c', &[], settings.0),
             Request::Revert => put_all(b'r', &[], ""),
             Request::Fields => put_all(b'F', &[], ""),
         }
@@ -252,6 +258,7 @@ impl<'a> Request<'a> {
             b'g' => Request::CgroupGet { file: fields.text()? },
             b'S' => Request::CgroupSet { settings: Settings(fields.text()?) },
             b'a' => Request::Apply { settings: Settings(fields.text()?) },
+            b'c' => Request::Compare { settings: Settings(fields.text()?) },
             b'r' => Request::Revert,
             b'F' => Request::Fields,
             _ => return None,
@@ -326,6 +333,7 @@ mod tests {
             Request::CgroupGet { file: "cpuset.cpus" },
             Request::CgroupSet { settings: Settings("cpu.shares\x001234\0") },
             Request::Apply { settings: Settings("") },
+            Request::Compare { settings: Settings("pids.max\x0064\0") },
             Request::Revert,
             Request::Fields,
         ] {

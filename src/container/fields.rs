@@ -23,6 +23,10 @@ impl Hasher for Fnv {
 /// `NAME=NUMBER` for each part but the cgroup rules, by the profile's keys.
 pub fn fields(container: &Container) -> String {
     let c = container;
+    let mut network = c.network.clone();
+    for nic in network.iter_mut().filter(|nic| nic.hwaddr_drawn) {
+        nic.hwaddr = None;
+    }
     let parts: [(&str, &[&dyn Part]); 19] = [
         ("hostname", &[&c.hostname]),
         ("rootfs", &[&c.rootfs, &c.rootfs_read_only, &c.rootfs_mount]),
@@ -40,7 +44,7 @@ pub fn fields(container: &Container) -> String {
         ("mounts", &[&c.fstab, &c.mounts]),
         ("capabilities", &[&c.capabilities]),
         ("no-new-privs", &[&c.no_new_privs]),
-        ("network", &[&c.own_network, &c.network]),
+        ("network", &[&c.own_network, &network]),
         ("stop-signal", &[&c.stop_signal]),
         ("restart", &[&c.startup.restart]),
     ];

@@ -21,6 +21,7 @@ use std::fmt::Write;
 use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
+mod drift;
 mod requests;
 mod settings;
 

@@ -93,6 +93,7 @@ mod tests {
             name: name.map(|name| name.parse().unwrap()),
             up: true,
             hwaddr: None,
+            hwaddr_drawn: false,
             mtu: None,
             ipv4: vec!["192.168.0.23".parse().unwrap()],
             ipv6: Vec::new(),

@@ -200,6 +200,8 @@ pub struct Nic {
     pub up: bool,
     /// `hwaddr`; `None` means a stable one (see `plan::network`).
     pub hwaddr: Option<Mac>,
+    /// Some of its digits were drawn when the profile was read, and are others each time.
+    pub hwaddr_drawn: bool,
     /// `mtu` in bytes, 68..=65535.
     pub mtu: Option<u32>,
     /// `ipv4`.

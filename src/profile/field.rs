@@ -134,10 +134,15 @@ pub fn cgroup_rule(file: &str, value: &str, origin: &Origin) -> Result<CgroupRul
     Ok(CgroupRule { file: file.into(), value, unified: false, origin: origin.clone() })
 }
 
+/// Whether digits of a MAC address are to be drawn.
+pub fn is_mac_pattern(text: &str) -> bool {
+    text.contains(['x', 'X'])
+}
+
 /// A MAC address. Each `x` in it is a random digit, drawn when the file is read, as LXC does: what `plan` shows and the
 /// next `start` are two draws. (Without any `hwaddr` the address is a stable one.)
 pub fn mac(text: &str) -> Result<Mac> {
-    if !text.contains(['x', 'X']) {
+    if !is_mac_pattern(text) {
         return text.parse();
     }
     let mut random = [0; 12];

@@ -5,7 +5,7 @@ use crate::container::clients::Waiting;
 use crate::container::control::{Reply, Request, State};
 use crate::container::fields::fields;
 use crate::container::freezer::Frozen;
-use crate::error::Error;
+use crate::error::{Error, Result};
 use crate::sys::process;
 use std::fmt::Write;
 use std::time::{Duration, Instant};
@@ -50,11 +50,12 @@ impl Monitor<'_> {
                 None
             }
             Request::Apply { settings } => {
-                match self.apply(settings) {
-                    Ok(text) => self.reply(client, Reply::Value { text: &text }),
-                    Err(error) => self.done(client, Err(error)),
-                }
-                None
+                let text = self.apply(settings);
+                self.tell(client, text)
+            }
+            Request::Compare { settings } => {
+                let text = self.compare(settings);
+                self.tell(client, text)
             }
             Request::Revert => {
                 let done = self.revert();
@@ -70,7 +71,16 @@ impl Monitor<'_> {
     }
 
     #[inline(never)]
-    pub(super) fn done(&mut self, client: usize, done: crate::error::Result<()>) {
+    fn tell(&mut self, client: usize, text: Result<String>) -> Option<Waiting> {
+        match text {
+            Ok(text) => self.reply(client, Reply::Value { text: &text }),
+            Err(error) => self.done(client, Err(error)),
+        }
+        None
+    }
+
+    #[inline(never)]
+    pub(super) fn done(&mut self, client: usize, done: Result<()>) {
         match done {
             Ok(()) => self.reply(client, Reply::Done),
             Err(error) => {

@@ -43,7 +43,7 @@ const DEFAULTS: [(&str, &str); 20] = [
 ];
 
 /// Files with a line for each device that has a setting, and what takes that back.
-const PER_DEVICE: [(&str, &str); 5] = [
+pub(super) const PER_DEVICE: [(&str, &str); 5] = [
     ("io.max", "rbps=max wbps=max riops=max wiops=max"),
     ("blkio.throttle.read_bps_device", "0"),
     ("blkio.throttle.write_bps_device", "0"),
@@ -52,10 +52,10 @@ const PER_DEVICE: [(&str, &str); 5] = [
 ];
 
 /// A write to do.
-struct Setting {
-    dir: String,
-    file: String,
-    value: String,
+pub(super) struct Setting {
+    pub(super) dir: String,
+    pub(super) file: String,
+    pub(super) value: String,
 }
 
 /// What has been done so far, so that it can be taken back: each write with the text its file had.
@@ -70,7 +70,7 @@ pub(super) struct Done {
 
 impl Monitor<'_> {
     /// The container's cgroup that has this file; true where that is v2's.
-    fn dir_of(&self, file: &str) -> Result<(&str, bool)> {
+    pub(super) fn dir_of(&self, file: &str) -> Result<(&str, bool)> {
         if file.contains('/') {
             return Err(Error::usage(format!("\"{}\" is no file of a cgroup", file.escape_default())));
         }
@@ -193,7 +193,7 @@ impl Monitor<'_> {
     }
 
     /// What the settings that are not among `writes` have to be.
-    fn defaults(&self, writes: &[Setting]) -> Vec<Setting> {
+    pub(super) fn defaults(&self, writes: &[Setting]) -> Vec<Setting> {
         let mut all = Vec::new();
         for (controllers, dir) in &self.record.cgroups {
             let mut push = |file: &str, value: &str| {
@@ -248,7 +248,7 @@ impl Monitor<'_> {
     }
 
     /// One setting in the words of the hierarchy that has it; device rules as they are.
-    fn spell(
+    pub(super) fn spell(
         &self,
         file: &str,
         value: &str,
@@ -335,7 +335,7 @@ impl Monitor<'_> {
     }
 
     /// The device rules in force, as far as the kernel gives them back; else as they were set from here.
-    fn policy(&self, dir: &str, unified: bool) -> Result<Policy> {
+    pub(super) fn policy(&self, dir: &str, unified: bool) -> Result<Policy> {
         let kept = match &self.devices {
             Some(policy) => policy.clone(),
             None => {

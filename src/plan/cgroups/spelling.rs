@@ -254,7 +254,8 @@ fn number(value: &str) -> Result<u64> {
 }
 
 /// A size as the kernel's memparse reads it: a number and K, M or G.
-fn bytes(value: &str) -> Result<u64> {
+/// A size in bytes, or with K, M or G.
+pub fn bytes(value: &str) -> Result<u64> {
     let (digits, unit) = match value.char_indices().last() {
         Some((at, 'k' | 'K')) => (value.get(..at), 10),
         Some((at, 'm' | 'M')) => (value.get(..at), 20),

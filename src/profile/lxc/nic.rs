@@ -109,6 +109,7 @@ impl Section {
                 name: None,
                 up: false,
                 hwaddr: None,
+                hwaddr_drawn: false,
                 mtu: None,
                 ipv4: Vec::new(),
                 ipv6: Vec::new(),
@@ -132,7 +133,10 @@ impl Section {
             Key::Type => self.kind = Some(kind(value)?),
             Key::Link => self.link = Some(value.parse()?),
             Key::Name => nic.name = Some(value.parse()?),
-            Key::Hwaddr => nic.hwaddr = Some(field::mac(value)?),
+            Key::Hwaddr => {
+                nic.hwaddr = Some(field::mac(value)?);
+                nic.hwaddr_drawn = field::is_mac_pattern(value);
+            }
             Key::Mtu => nic.mtu = Some(field::mtu(value)?),
             Key::Mode => self.mode = value.parse()?,
             Key::Ipv4 => nic.ipv4.push(value.parse()?),

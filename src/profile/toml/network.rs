@@ -31,11 +31,13 @@ pub fn nic(profile: &Profile, section: Node, before: &[Nic]) -> Option<Nic> {
         name = table.parse("name", &text, str::parse);
         once(&table, "name", &text, name.is_some() && before.iter().any(|nic| nic.name == name));
     }
+    let hwaddr = table.word("hwaddr");
     let nic = Nic {
         kind: NicKind::Empty,
         name,
         up: table.flag("up").unwrap_or(true),
-        hwaddr: table.read("hwaddr", field::mac),
+        hwaddr: hwaddr.as_ref().and_then(|text| table.parse("hwaddr", text, field::mac)),
+        hwaddr_drawn: hwaddr.is_some_and(|text| field::is_mac_pattern(text.get_ref())),
         mtu: table.small("mtu", 68, 65535),
         ipv4: table.each("ipv4", ipv4),
         ipv6: table.each("ipv6", str::parse),
