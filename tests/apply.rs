@@ -2,7 +2,7 @@
 
 mod sandbox;
 
-use sandbox::{Said, Sandbox};
+use sandbox::{Said, Sandbox, either};
 
 #[track_caller]
 fn says(said: &Said, code: i32, out: &str) {
@@ -41,7 +41,8 @@ fn several_settings_are_written_or_none() {
         assert!(matches!(said.code, 2 | 3), "{said:?}");
         assert_eq!(now(), before);
     }
-    let said = set(&["cpu.shares=1000", "memory.force_empty=0"]);
+    let write_only = either("memory", "memory.force_empty=0", "cgroup.kill=0");
+    let said = set(&["cpu.shares=1000", write_only]);
     assert!(said.code == 3 && said.err.contains("write it by itself"), "{said:?}");
     assert_eq!(now(), before);
     let said = set(&["cpu.shares=1000", "pids.max", "70"]);
@@ -76,7 +77,7 @@ fn a_changed_profile_is_applied_or_not() {
     let (a, b) = (&sandbox.name("a"), &sandbox.name("b"));
     let rules = "cpu = { shares = 512 }\nmemory = { limit = \"64M\", limit-with-swap = \"96M\" }\npids = { max = 64 }\n\
                  devices = { allow = [\"c 1:3 rw\"] }";
-    let file = profile(&sandbox, rules, "cpu = { shares = 700 }");
+    let file = profile(&sandbox, rules, "cpu = { shares = 512 }");
     says(&sandbox.boardbox(&["start", "--profile", &file]), 0, "");
     let apply = || sandbox.boardbox(&["apply", &file]);
     says(&apply(), 0, "nothing to change\n");
@@ -84,17 +85,21 @@ fn a_changed_profile_is_applied_or_not() {
     // What changes, what comes and what goes; and what a restart takes.
     let changed = "cpu = { shares = 256, quota = 50000 }\nmemory = { limit = \"128M\", limit-with-swap = \"192M\" }\n\
                    devices = { allow = [\"c 1:5 r\"] }\nenvironment = { A = \"B\" }\nrootfs-read-only = true";
-    profile(&sandbox, changed, "cpu = { shares = 701 }");
+    profile(&sandbox, changed, "cpu = { shares = 1024 }");
     let max = |name: &str| get(&sandbox, name, "pids.max");
     assert_eq!(max(a), "64");
     let said = apply();
     let lines: Vec<&str> = said.out.lines().collect();
     assert_eq!((said.code, said.err.as_str()), (0, ""), "{said:?}");
     for line in [
-        "cpu.shares: 512 -> 256",
-        "cpu.cfs_quota_us: -1 -> 50000",
-        "memory.limit_in_bytes: 67108864 -> 134217728",
-        "memory.memsw.limit_in_bytes: 100663296 -> 201326592",
+        either("cpu", "cpu.shares: 512 -> 256", "cpu.weight: 50 -> 25"),
+        either("cpu", "cpu.cfs_quota_us: -1 -> 50000", "cpu.max: max 100000 -> 50000 100000"),
+        either("memory", "memory.limit_in_bytes: 67108864 -> 134217728", "memory.max: 67108864 -> 134217728"),
+        either(
+            "memory",
+            "memory.memsw.limit_in_bytes: 100663296 -> 201326592",
+            "memory.swap.max: 33554432 -> 67108864",
+        ),
         "pids.max: 64 -> max",
         "devices: deny c 1:3 rw",
         "devices: allow c 1:5 r",
@@ -102,7 +107,8 @@ fn a_changed_profile_is_applied_or_not() {
     ] {
         assert!(lines.contains(&format!("{a}: {line}").as_str()), "{line}: {said:?}");
     }
-    assert!(said.out.ends_with(&format!("{b}: cpu.shares: 700 -> 701\n")), "{said:?}");
+    let last = either("cpu", "cpu.shares: 512 -> 1024", "cpu.weight: 50 -> 100");
+    assert!(said.out.ends_with(&format!("{b}: {last}\n")), "{said:?}");
     assert_eq!(lines.len(), 9, "{said:?}");
     let state = || {
         let of = |name: &str| {
@@ -126,14 +132,15 @@ fn a_changed_profile_is_applied_or_not() {
     assert_eq!(state(), before);
 
     // One by name; one that does not run.
-    profile(&sandbox, "cpu = { shares = 2 }", "cpu = { shares = 3 }");
+    profile(&sandbox, "cpu = { shares = 2048 }", "cpu = { shares = 256 }");
     let said = sandbox.boardbox(&["apply", &file, b]);
-    assert_eq!(said.out, format!("{b}: cpu.shares: 701 -> 3\n"));
+    let changed = either("cpu", "cpu.shares: 1024 -> 256", "cpu.weight: 100 -> 25");
+    assert_eq!(said.out, format!("{b}: {changed}\n"));
     assert_eq!(sandbox.boardbox(&["stop", "-k", b]).code, 0);
     assert_eq!(sandbox.boardbox(&["apply", &file, b]).code, 4);
     let said = apply();
     assert!(said.code == 0 && !said.out.contains(b.as_str()), "{said:?}");
-    assert_eq!(get(&sandbox, a, "cpu.shares"), "2");
+    assert_eq!(get(&sandbox, a, "cpu.shares"), "2048");
     assert_eq!(sandbox.boardbox(&["stop", "-k", a]).code, 0);
     sandbox.assert_nothing_left(&[a, b]);
 }

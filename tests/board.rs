@@ -173,12 +173,15 @@ fn a_failure_takes_back_what_this_run_made_and_no_more() {
 #[test]
 fn a_comount_the_host_has_otherwise_is_refused_before_anything_is_done() {
     in_own("a_comount_the_host_has_otherwise_is_refused_before_anything_is_done", || {
-        let host = host::read(false).unwrap();
-        let taken = host.hierarchies.iter().find_map(|hierarchy| hierarchy.controllers.first());
-        let Some(taken) = taken else { return println!("skipped: nothing is mounted here") };
-        let error = up(&profile(&["perf_event"], &[&["perf_event", taken]])).unwrap_err().to_string();
-        assert!(error.contains(&format!("cgroup comount perf_event,{taken}: ")), "{error}");
-        assert!(error.contains(" already ("), "{error}");
+        up(&profile(&["net_prio"], &[])).unwrap();
+        let before = mounted();
+        let error = up(&profile(&["perf_event"], &[&["perf_event", "net_prio"]])).unwrap_err().to_string();
+        let place = format!(
+            "cgroup comount perf_event,net_prio: net_prio is mounted on {MOUNTPOINT}/net_prio already ("
+        );
+        assert!(error.contains(&place), "{error}");
+        assert_eq!(mounted(), before);
+        all_down();
         nothing_is_left();
     });
 }

@@ -2,8 +2,8 @@
 
 mod sandbox;
 
-use sandbox::{Said, Sandbox};
-use std::time::{Duration, Instant};
+use sandbox::{Said, Sandbox, hierarchies_of};
+use std::time::Duration;
 
 const ROOT: &str = "/var/lib/lxc/temp/rootfs";
 
@@ -69,7 +69,7 @@ fn run_is_held_to_its_controllers() {
     let name = sandbox.name("run");
     let joined = format!("grep -c boardbox/{name} /proc/self/cgroup");
     says(&run(&sandbox, &["--controllers="], &joined), 1, "0\n");
-    says(&run(&sandbox, &["-c", "cpu,pids"], &joined), 0, "2\n");
+    says(&run(&sandbox, &["-c", "cpu,pids"], &joined), 0, &format!("{}\n", hierarchies_of(&["cpu", "pids"])));
     let said = run(&sandbox, &["--cpus=0"], "grep Cpus_allowed_list /proc/self/status");
     says(&said, 0, "Cpus_allowed_list:\t0\n");
     let said = run(
@@ -117,7 +117,8 @@ fn exec_runs_inside_and_passes_its_end_on() {
     let environment = exec(&["env"]).out;
     assert!(!environment.contains("CARGO") && environment.contains("PATH="), "{environment}");
     let joined = format!("grep -c boardbox/{name} /proc/self/cgroup");
-    says(&exec(&["sh", "-c", &joined]), 0, "8\n");
+    let all = ["cpuset", "cpu", "cpuacct", "memory", "devices", "freezer", "blkio", "pids"];
+    says(&exec(&["sh", "-c", &joined]), 0, &format!("{}\n", hierarchies_of(&all)));
     let said = exec(&["/bin/nothing"]);
     assert!(said.code == 255 && said.err.starts_with("boardbox: "), "{said:?}");
     assert_eq!(sandbox.boardbox(&["stop", "-k", name]).code, 0);
@@ -376,10 +377,8 @@ fn lxc_stop_waits_or_does_not_and_kills_or_does_not() {
     let stopped =
         |seconds: &str| sandbox.boardbox(&["lxc-wait", "-n", name, "-s", "STOPPED", "-t", seconds]).code;
 
-    start("sleep 1; exit 0");
-    let begun = Instant::now();
+    start("sleep 3; exit 0");
     says(&stop(&["--nowait"]), 0, "");
-    assert!(begun.elapsed() < Duration::from_millis(900));
     assert_eq!(stopped("0"), 1);
     assert_eq!(stopped("10"), 0);
 

@@ -5,24 +5,13 @@ mod sandbox;
 
 use sandbox::Sandbox;
 
-/// A sandbox that sees the unified hierarchy only; `None` where the machine has none mounted.
-fn unified() -> Sandbox {
-    let sandbox = Sandbox::new();
-    let said = sandbox.sh(
-        "grep -q ' - cgroup2 ' /proc/self/mountinfo || { mkdir -p /sys/fs/cgroup/unified && mount -t cgroup2 cgroup2 /sys/fs/cgroup/unified; }
-         for target in $(sed -n 's/^[^ ]* [^ ]* [^ ]* [^ ]* \\([^ ]*\\) .* - cgroup .*/\\1/p' /proc/self/mountinfo); do umount $target || exit 1; done",
-    );
-    assert_eq!(said.code, 0, "{said:?}");
-    sandbox
-}
-
 fn settings(extra: &str) -> String {
     format!("lxc.rootfs = /var/lib/lxc/temp/rootfs\nlxc.utsname = u\n{extra}")
 }
 
 #[test]
 fn a_container_is_born_in_its_v2_cgroup_frozen_there_and_leaves_nothing() {
-    let sandbox = unified();
+    let sandbox = Sandbox::unified();
     let name = &sandbox.name("v2");
     let file = sandbox.file("v2.conf", &settings(""));
     let said = sandbox.boardbox(&["lxc-start", "-n", name, "-f", &file, "-d", "/bin/sleep", "1000"]);
@@ -45,7 +34,7 @@ fn a_container_is_born_in_its_v2_cgroup_frozen_there_and_leaves_nothing() {
 
 #[test]
 fn device_rules_hold_on_v2_and_change_while_it_runs() {
-    let sandbox = unified();
+    let sandbox = Sandbox::unified();
     let name = &sandbox.name("dev2");
     let rules = "lxc.cgroup.devices.deny = a\nlxc.cgroup.devices.allow = c 1:3 rw\n";
     let file = sandbox.file("dev2.conf", &settings(rules));
@@ -72,7 +61,7 @@ fn device_rules_hold_on_v2_and_change_while_it_runs() {
 
 #[test]
 fn what_v2_does_not_have_here_is_an_error_and_nothing_is_unlimited() {
-    let sandbox = unified();
+    let sandbox = Sandbox::unified();
     let name = &sandbox.name("no");
     for (rule, why) in [
         ("lxc.cgroup.memory.limit_in_bytes = 1M", "memory.limit_in_bytes: controller memory is not mounted"),

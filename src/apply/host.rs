@@ -15,6 +15,7 @@ pub fn read(links: bool) -> Result<Host> {
         hierarchy.controllers = text.split_ascii_whitespace().map(str::to_owned).collect();
     }
     host.cpus = procfs::possible_cpus();
+    host.cgroup_namespaces = procfs::has_namespace("cgroup");
     if links {
         host.links = super::bridge::links()?;
     }

@@ -19,6 +19,7 @@ use crate::plan::devices::evaluate;
 use crate::plan::{Planned, Step};
 use crate::sys::{file, hierarchy};
 use nix::errno::Errno;
+use unified::Passed;
 
 /// Performs a step of `Place::Host` or `Place::Late` and notes how to take it back. What is already true is skipped, and
 /// noted nowhere.
@@ -35,7 +36,9 @@ pub fn perform(planned: &Planned, journal: &mut dyn Journal) -> Result<()> {
             undo::noted(journal, undo, || hierarchy::mount_v1(controllers, target, *favordynmods))
         }
         Step::MakeCgroup { controllers, root, path } => cgroup::make(controllers, root, path, journal),
-        Step::MakeUnified { root, path, enable, also } => unified::make(root, path, enable, also, journal),
+        Step::MakeUnified { root, path, enable, also, payload } => {
+            unified::make(root, path, Passed { enable, also, payload: *payload }, journal)
+        }
         Step::MountUnified { target } => {
             let undo = Undo::UnmountHierarchy { target: target.clone() };
             undo::noted(journal, undo, || hierarchy::mount_v2(target))

@@ -7,6 +7,7 @@
 use super::cgroup::{enter, making};
 use super::undo::{Journal, Undo};
 use crate::error::{Kind, Result};
+use crate::plan::cgroups::PAYLOAD;
 use crate::sys::cgroup;
 use crate::sys::lock::Lock;
 use nix::errno::Errno;
@@ -17,18 +18,23 @@ const CONTROL: &str = "cgroup.subtree_control";
 /// How long another start or end is waited for; they are quick.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Makes `root`/`path` with the controllers `enable`, and those of `also` that can be had.
-pub fn make(
-    root: &str,
-    path: &str,
-    enable: &[String],
-    also: &[String],
-    journal: &mut dyn Journal,
-) -> Result<()> {
+/// What a container's cgroup is made with.
+#[derive(Clone, Copy)]
+pub struct Passed<'a> {
+    /// The controllers it has to have.
+    pub enable: &'a [String],
+    /// Those it gets where they can be had.
+    pub also: &'a [String],
+    /// Its processes go into one below, which gets the same.
+    pub payload: bool,
+}
+
+/// Makes `root`/`path`.
+pub fn make(root: &str, path: &str, passed: Passed<'_>, journal: &mut dyn Journal) -> Result<()> {
     journal.note(Undo::RemoveUnified { dir: format!("{root}/{path}") })?;
     making(false, journal, &mut || {
         let _lock = lock(root)?;
-        make_once(root, path, enable, also)
+        make_once(root, path, passed)
     })
 }
 
@@ -40,23 +46,27 @@ fn lock(root: &str) -> Result<Lock> {
     })
 }
 
-fn make_once(root: &str, path: &str, enable: &[String], also: &[String]) -> Result<()> {
+fn make_once(root: &str, path: &str, passed: Passed<'_>) -> Result<()> {
     let mut parent = root.to_owned();
     let mut names = path.split('/').peekable();
     while let Some(name) = names.next() {
         let dir = format!("{parent}/{name}");
         enter(&dir, names.peek().is_none())?;
-        pass_down(&parent, enable, also, (parent == root).then_some(dir.as_str()))?;
+        pass_down(&parent, passed, (parent == root).then_some(dir.as_str()))?;
         parent = dir;
+    }
+    if passed.payload {
+        enter(&format!("{parent}/{PAYLOAD}"), true)?;
+        pass_down(&parent, passed, None)?;
     }
     Ok(())
 }
 
 /// Enables controllers for the cgroups below `dir`, where they are not yet; what that changes is noted on `note`.
-fn pass_down(dir: &str, enable: &[String], also: &[String], note: Option<&str>) -> Result<()> {
+fn pass_down(dir: &str, passed: Passed<'_>, note: Option<&str>) -> Result<()> {
     let enabled = cgroup::read_value(dir, CONTROL)?;
     let missing = |name: &&String| !enabled.split_ascii_whitespace().any(|other| other == name.as_str());
-    for name in enable.iter().filter(missing) {
+    for name in passed.enable.iter().filter(missing) {
         add(dir, name, note).map_err(|error| {
             let error = error.tried(format!("pass controller {name} down"));
             match Errno::from_raw(error.errno) {
@@ -69,7 +79,7 @@ fn pass_down(dir: &str, enable: &[String], also: &[String], note: Option<&str>) 
             }
         })?;
     }
-    for name in also.iter().filter(missing) {
+    for name in passed.also.iter().filter(missing) {
         if let Err(error) = add(dir, name, note) {
             log::info!("controller {name} is not passed down: {error}");
         }

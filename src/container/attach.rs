@@ -5,8 +5,9 @@ use super::console::Console;
 use super::control::{Reply, Request, State};
 use super::conversation::{self, Message};
 use super::init;
-use super::state::Record;
+use super::state::{Record, UNIFIED};
 use crate::error::{Error, Kind, Result};
+use crate::plan::cgroups::{EXEC, PAYLOAD};
 use crate::profile::container::Personality;
 use crate::profile::value::ContainerName;
 use crate::sys::events::Events;
@@ -34,12 +35,20 @@ pub enum Namespace {
     Ipc,
     /// Network.
     Network,
+    /// The roots of cgroup hierarchies.
+    Cgroup,
 }
 
 impl Namespace {
     /// All of them.
-    pub const ALL: [Namespace; 5] =
-        [Namespace::Pid, Namespace::Network, Namespace::Ipc, Namespace::Uts, Namespace::Mount];
+    pub const ALL: [Namespace; 6] = [
+        Namespace::Pid,
+        Namespace::Network,
+        Namespace::Ipc,
+        Namespace::Uts,
+        Namespace::Cgroup,
+        Namespace::Mount,
+    ];
 
     /// The kernel's name in /proc/PID/ns, and the flag.
     fn names(self) -> (&'static str, CloneFlags) {
@@ -49,6 +58,7 @@ impl Namespace {
             Namespace::Uts => ("uts", CloneFlags::CLONE_NEWUTS),
             Namespace::Ipc => ("ipc", CloneFlags::CLONE_NEWIPC),
             Namespace::Network => ("net", CloneFlags::CLONE_NEWNET),
+            Namespace::Cgroup => ("cgroup", CloneFlags::CLONE_NEWCGROUP),
         }
     }
 }
@@ -153,7 +163,12 @@ fn find(attach: &Attach) -> Result<Found> {
     let mut namespaces = Vec::new();
     for namespace in Namespace::ALL.into_iter().filter(|namespace| wanted.contains(namespace)) {
         let path = format!("/proc/{init}/ns/{}", namespace.names().0);
-        let file = File::open(&path).map_err(|error| {
+        let file = File::open(&path);
+        // Before 4.6 there are none.
+        if file.is_err() && namespace == Namespace::Cgroup {
+            continue;
+        }
+        let file = file.map_err(|error| {
             let error = Error::io(format!("open {path}"), &error);
             match namespace {
                 Namespace::Mount | Namespace::Pid => {
@@ -170,8 +185,16 @@ fn find(attach: &Attach) -> Result<Found> {
     };
     let mut tasks = Vec::new();
     if !attach.elevated {
-        for (_, dir) in &Record::read(&attach.name).cgroups {
-            tasks.push(cgroup::open_tasks(dir)?);
+        for (controllers, dir) in &Record::read(&attach.name).cgroups {
+            let unified = controllers.iter().any(|name| name == UNIFIED);
+            // A cgroup that passes controllers on takes no processes: those of an init that may, are in one below.
+            if unified && std::fs::metadata(format!("{dir}/{PAYLOAD}")).is_ok() {
+                let dir = format!("{dir}/{EXEC}");
+                cgroup::make(&dir)?;
+                tasks.push(cgroup::open_tasks(&dir)?);
+            } else {
+                tasks.push(cgroup::open_tasks(dir)?);
+            }
         }
     }
     let status = std::fs::read_to_string(format!("/proc/{init}/status")).unwrap_or_default();

@@ -40,7 +40,7 @@ pub fn fields(container: &Container) -> String {
         ("tty", &[&c.tty, &c.tty_dir]),
         ("dev", &[&c.dev]),
         ("console", &[&c.console]),
-        ("proc, sys", &[&c.auto_mounts]),
+        ("proc, sys, cgroup-mount", &[&c.auto_mounts]),
         ("mounts", &[&c.fstab, &c.mounts]),
         ("capabilities", &[&c.capabilities]),
         ("no-new-privs", &[&c.no_new_privs]),

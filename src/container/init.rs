@@ -204,6 +204,8 @@ impl Room {
     fn perform(&mut self, step: &Step, first: &First<'_>) -> Result<()> {
         match step {
             Step::SetHostname { name } => process::set_hostname(name),
+            // The joins come before all steps.
+            Step::CgroupNamespace => process::new_cgroup_namespace(),
             Step::MountRootfs { source } => {
                 self.root = Some(mount::bind_rootfs(source).map_err(|error| {
                     error.hint("the root file system has to be a directory of the host").kind(Kind::Config)

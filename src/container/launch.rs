@@ -305,7 +305,8 @@ impl<'a> Life<'a> {
     fn attempt(&mut self, launcher: &mut Option<OwnedFd>) -> Result<Ended> {
         let (container, options) = (self.container, self.options);
         // A container without cgroups asks nothing of the host: twenty system calls less.
-        let host = match options.controllers.is_empty() && container.cgroup.is_empty() {
+        let none = container.cgroup.is_empty() && container.auto_mounts.cgroup.is_none();
+        let host = match options.controllers.is_empty() && none {
             true => Host::default(),
             false => apply::host::read(false)?,
         };
@@ -485,7 +486,7 @@ fn on_host(steps: &[Planned]) -> impl Iterator<Item = &Planned> {
 fn cgroups(steps: &[Planned]) -> Vec<(Vec<String>, String)> {
     let made = steps.iter().filter_map(|planned| match &planned.step {
         Step::MakeCgroup { controllers, root, path } => Some((controllers.clone(), format!("{root}/{path}"))),
-        Step::MakeUnified { root, path, enable, also } => {
+        Step::MakeUnified { root, path, enable, also, .. } => {
             Some(([&[UNIFIED.to_string()][..], enable, also].concat(), format!("{root}/{path}")))
         }
         _ => None,

@@ -22,6 +22,7 @@ use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
 mod drift;
+mod reading;
 mod requests;
 mod settings;
 

@@ -189,7 +189,11 @@ fn files(file: &mut Lines, c: &Container) {
             "none" => None,
             mode => Some(format!("{what}:{mode}")),
         };
-        let words = [word("proc", c.auto_mounts.proc), word("sys", c.auto_mounts.sys)];
+        let cgroup = c
+            .auto_mounts
+            .cgroup
+            .and_then(|mount| word(if mount.full { "cgroup-full" } else { "cgroup" }, Some(mount.mode)));
+        let words = [word("proc", c.auto_mounts.proc), word("sys", c.auto_mounts.sys), cgroup];
         file.set("proc", &words.into_iter().flatten().collect::<Vec<_>>().join(" "));
     }
     if let Some((fstab, _)) = &c.fstab {

@@ -167,7 +167,9 @@ fn values(key: &str) -> &'static [&'static str] {
             "/x y auto bind,create=file",
             "relative z none bind",
         ],
-        "lxc.mount.auto" => &["proc", "proc:rw sys:ro", "sys:mixed"],
+        "lxc.mount.auto" => {
+            &["proc", "proc:rw sys:ro", "sys:mixed", "cgroup", "sys cgroup:ro", "cgroup-full:rw"]
+        }
         "lxc.rootfs.options" => &["ro", "rw"],
         "lxc.cap.drop" => &["mknod sys_admin", "63"],
         "lxc.cap.keep" => &["none", "chown kill 41"],

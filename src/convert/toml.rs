@@ -224,6 +224,10 @@ pub fn container(c: &Container, remarks: &Remarks, out: &mut String, warnings: &
     if c.auto_mounts.sys != default.auto_mounts.sys {
         part.key("sys", quoted(mode(c.auto_mounts.sys)));
     }
+    if let Some(mount) = c.auto_mounts.cgroup {
+        let full = if mount.full { "full:" } else { "" };
+        part.key("cgroup-mount", quoted(&format!("{full}{}", mode(Some(mount.mode)))));
+    }
     let fstab = c.fstab.as_ref().map(|fstab| fstab.0.clone());
     part.some("fstab", absolute(&fstab, "fstab", warnings));
     let mut mounts = Vec::new();
@@ -377,6 +381,7 @@ const LIMITS: &[(&str, &str, &str, Limit)] = &[
     ("cpuset", "mems", "cpuset.mems", Limit::Text),
     ("cpuset", "exclusive", "cpuset.cpu_exclusive", Limit::Truth),
     ("cpu", "shares", "cpu.shares", Limit::Number(2, 262_144)),
+    ("cpu", "weight", "cpu.weight", Limit::Number(1, 10_000)),
     ("cpu", "period", "cpu.cfs_period_us", Limit::Number(1_000, 1_000_000)),
     ("cpu", "quota", "cpu.cfs_quota_us", Limit::Number(1_000, i64::MAX / 1_000)),
     ("cpu", "rt-period", "cpu.rt_period_us", Limit::Number(1, i32::MAX as i64)),
@@ -427,7 +432,7 @@ pub fn rank(rule: &CgroupRule) -> usize {
 
 /// The two whose tables have v2's spelling.
 fn unified(file: &str) -> bool {
-    matches!(file, "memory.low" | "io.weight")
+    matches!(file, "cpu.weight" | "memory.low" | "io.weight")
 }
 
 /// The cgroup settings but for devices: in the tables what fits, verbatim what does not. Of a file that is written twice the

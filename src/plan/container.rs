@@ -22,12 +22,13 @@ pub struct Start<'a> {
 pub fn start(start: &Start<'_>, cgroups: Vec<Planned>) -> Result<Vec<Planned>> {
     let container = start.container;
     let planned = |place, step| Planned { place, step, origin: container.origin.clone() };
-    let (mut steps, mut joins, mut late) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut steps, mut joins, mut mounts, mut late) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for step in cgroups {
         match step.place {
             Place::Host => steps.push(step),
             Place::Late => late.push(step),
-            Place::Parent | Place::Child => joins.push(step),
+            _ if matches!(step.step, Step::JoinCgroup { .. } | Step::CgroupNamespace) => joins.push(step),
+            Place::Parent | Place::Child => mounts.push(step),
         }
     }
     steps.push(planned(Place::Host, Step::Clone { network: container.own_network }));
@@ -36,7 +37,7 @@ pub fn start(start: &Start<'_>, cgroups: Vec<Planned>) -> Result<Vec<Planned>> {
     if let Some(name) = &container.hostname {
         steps.push(planned(Place::Child, Step::SetHostname { name: name.clone() }));
     }
-    super::mounts::steps(container, start.fstab, start.console, &mut steps)?;
+    super::mounts::steps(container, start.fstab, start.console, mounts, &mut steps)?;
     steps.append(&mut late);
     steps.push(planned(Place::Child, Step::DropCapabilities { capabilities: container.capabilities }));
     let command = match container.command.is_empty() {

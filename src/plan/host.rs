@@ -16,6 +16,8 @@ pub struct Host {
     pub cpus: u32,
     /// Every mount one can see.
     pub mounts: Vec<Mounted>,
+    /// The kernel has cgroup namespaces (Linux 4.6).
+    pub cgroup_namespaces: bool,
 }
 
 /// Which cgroup interface a hierarchy has.

@@ -8,12 +8,19 @@ use crate::profile::container::{AutoMode, Container, Dev, Mount, MountFlags};
 const BIND: u64 = libc::MS_BIND as u64;
 #[allow(clippy::unnecessary_cast)]
 const REC: u64 = libc::MS_REC as u64;
+/// What the kernel's own file systems are mounted with.
 #[allow(clippy::unnecessary_cast)]
-const NO_SUID_DEV_EXEC: u64 = (libc::MS_NOSUID | libc::MS_NODEV | libc::MS_NOEXEC) as u64;
+pub const NO_SUID_DEV_EXEC: u64 = (libc::MS_NOSUID | libc::MS_NODEV | libc::MS_NOEXEC) as u64;
 
 /// The steps up to and including pivot_root. `fstab` is what the file of `container.fstab` holds; `console` says whether
-/// there is a console to bind.
-pub fn steps(container: &Container, fstab: &[Mount], console: bool, steps: &mut Vec<Planned>) -> Result<()> {
+/// there is a console to bind; `cgroups` go onto the container's /sys.
+pub fn steps(
+    container: &Container,
+    fstab: &[Mount],
+    console: bool,
+    cgroups: Vec<Planned>,
+    steps: &mut Vec<Planned>,
+) -> Result<()> {
     let mut push = |step, origin: &Origin| {
         steps.push(Planned { place: Place::Child, step, origin: origin.clone() });
     };
@@ -40,6 +47,9 @@ pub fn steps(container: &Container, fstab: &[Mount], console: bool, steps: &mut 
         if mode != AutoMode::Rw {
             push(read_only("sys", false), whole);
         }
+    }
+    for mount in cgroups {
+        push(mount.step, &mount.origin);
     }
     if container.dev == Dev::Tmpfs {
         push(Step::MakeDev { dev: Dev::Tmpfs }, whole);
@@ -149,7 +159,7 @@ mod tests {
 
     fn planned(container: &Container, fstab: &[Mount]) -> Vec<String> {
         let mut list = Vec::new();
-        steps(container, fstab, true, &mut list).unwrap();
+        steps(container, fstab, true, Vec::new(), &mut list).unwrap();
         list.iter().map(|planned| planned.step.to_string()).collect()
     }
 
@@ -214,7 +224,7 @@ mod tests {
         container.rootfs = Some("/srv/foo".into());
         let origin = Origin::new(&"fstab".into(), 3, 1);
         let mounts = [fstab::parse_entry("lib lib none bind", &origin).unwrap()];
-        let error = steps(&container, &mounts, false, &mut Vec::new()).unwrap_err().to_string();
+        let error = steps(&container, &mounts, false, Vec::new(), &mut Vec::new()).unwrap_err().to_string();
         assert!(error.starts_with("fstab:3:1: bind source \"lib\" is not absolute"), "{error}");
     }
 }

@@ -69,7 +69,8 @@ pub enum Step {
     /// One write: `dir` is absolute, `file` a name in it.
     WriteCgroup { dir: String, file: String, value: String },
     /// The same on v2: the controllers of `enable` are passed down to it, those of `also` where that works.
-    MakeUnified { root: String, path: String, enable: Vec<String>, also: Vec<String> },
+    /// With `payload` its processes go into a cgroup of that name below, so that it may pass controllers on by itself.
+    MakeUnified { root: String, path: String, enable: Vec<String>, also: Vec<String>, payload: bool },
     /// The unified hierarchy.
     MountUnified { target: String },
     /// The device rules as a program on the container's v2 cgroup.
@@ -77,6 +78,8 @@ pub enum Step {
     /// The first process enters the cgroup, by a descriptor opened before the clone; v2's it is born in, where the kernel
     /// can (5.7).
     JoinCgroup { dir: String, unified: bool },
+    /// The cgroups joined are the roots of what the container sees from now on (cgroup_namespaces(7)).
+    CgroupNamespace,
     /// The first process: new uts, pid, ipc, mount and, where it is its own, network namespace.
     Clone { network: bool },
     /// A macvlan, born in the container's network namespace under a name unique on the host: `bb<pid>n<number>`.
@@ -191,8 +194,9 @@ impl fmt::Display for Step {
                 write!(f, "make cgroup {root}/{path} ({})", controllers.join(","))
             }
             Step::WriteCgroup { dir, file, value } => write!(f, "write {} to {dir}/{file}", Text(value)),
-            Step::MakeUnified { root, path, enable, also } => {
-                write!(f, "make cgroup {root}/{path} (v2: {})", [&enable[..], &also[..]].concat().join(","))
+            Step::MakeUnified { root, path, enable, also, payload } => {
+                write!(f, "make cgroup {root}/{path} (v2: {})", [&enable[..], &also[..]].concat().join(","))?;
+                f.write_str(if *payload { " and payload below it" } else { "" })
             }
             Step::MountUnified { target } => write!(f, "mount cgroup2 on {target}"),
             Step::DeviceProgram { dir, rules } => {
@@ -205,6 +209,7 @@ impl fmt::Display for Step {
                 Ok(())
             }
             Step::JoinCgroup { dir, .. } => write!(f, "join cgroup {dir}"),
+            Step::CgroupNamespace => f.write_str("enter a new cgroup namespace"),
             Step::Clone { network } => {
                 write!(
                     f,

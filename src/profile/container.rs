@@ -105,6 +105,17 @@ pub struct AutoMounts {
     pub proc: Option<AutoMode>,
     /// /sys.
     pub sys: Option<AutoMode>,
+    /// /sys/fs/cgroup.
+    pub cgroup: Option<CgroupMount>,
+}
+
+/// `cgroup` and `cgroup-full` of `lxc.mount.auto`: what a container sees of the hierarchies on /sys/fs/cgroup.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct CgroupMount {
+    /// `Ro`: all read-only. `Mixed`: its own cgroups writable. `Rw`: what holds their mount points, too.
+    pub mode: AutoMode,
+    /// The whole hierarchies, not its own cgroups alone.
+    pub full: bool,
 }
 
 /// How one of them is mounted.
@@ -276,7 +287,7 @@ impl Container {
             hostname: Some(name.to_string()),
             pts: true,
             dev: Dev::Tmpfs,
-            auto_mounts: AutoMounts { proc: Some(AutoMode::Mixed), sys: Some(AutoMode::Ro) },
+            auto_mounts: AutoMounts { proc: Some(AutoMode::Mixed), sys: Some(AutoMode::Ro), cgroup: None },
             capabilities: Capabilities::Keep(super::value::DEFAULT_CAPABILITIES),
             own_network: true,
             ..Self::lxc_defaults(name)

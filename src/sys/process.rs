@@ -246,6 +246,18 @@ pub fn unshare(namespaces: CloneFlags) -> Result<()> {
     nix::sched::unshare(namespaces).map_err(|errno| Error::sys("unshare namespaces", errno))
 }
 
+/// Makes the cgroups this process is in the roots of what it sees (Linux 4.6).
+pub fn new_cgroup_namespace() -> Result<()> {
+    nix::sched::unshare(CloneFlags::CLONE_NEWCGROUP).map_err(|errno| {
+        let error = Error::sys("enter a new cgroup namespace", errno);
+        match errno {
+            Errno::EINVAL | Errno::ENOSYS => error.hint("it needs Linux 4.6"),
+            Errno::ENOSPC => error.hint("see /proc/sys/user/max_cgroup_namespaces"),
+            _ => error,
+        }
+    })
+}
+
 /// Marks every descriptor from `first` up to be closed on exec: what the caller had open is none of the container's.
 pub fn close_on_exec_from(first: i32) {
     // SAFETY: numbers only; no descriptor is closed now.

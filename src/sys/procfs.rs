@@ -45,6 +45,11 @@ pub fn online_cpus() -> Result<String> {
     Ok(super::file::read_value("/sys/devices/system/cpu/online")?.trim_end().to_owned())
 }
 
+/// Whether the kernel has this kind of namespaces, by its name in /proc/PID/ns.
+pub fn has_namespace(kind: &str) -> bool {
+    std::fs::metadata(format!("/proc/self/ns/{kind}")).is_ok()
+}
+
 /// The last number of a kernel cpu list: lists ascend.
 fn highest(list: &str) -> Option<u32> {
     list.trim().rsplit([',', '-']).next()?.parse().ok().filter(|&cpu| cpu < 1 << 16)

@@ -65,8 +65,8 @@ pub fn reset() -> Result<()> {
     sigprocmask(SigmaskHow::SIG_SETMASK, Some(&SigSet::empty()), None).map_err(failed)
 }
 
-/// Whether a process has a handler for a signal (`SigCgt` in /proc/PID/status). A pid 1 without one never gets it from
-/// its default action: the kernel drops it. `None` when the process is gone or /proc says nothing.
+/// Whether a process takes a signal: it has a handler, or blocks it to read it from a signalfd, as systemd does (`SigCgt` and
+/// `SigBlk` in /proc/PID/status). A pid 1 that does neither never gets it: the kernel drops it. `None` when the process is gone or /proc says nothing.
 pub fn is_caught(pid: i32, signal: i32) -> Option<bool> {
     let path = stack_path(pid)?;
     let mut text = [0; 4096];
@@ -86,9 +86,15 @@ pub fn is_caught(pid: i32, signal: i32) -> Option<bool> {
 }
 
 fn caught_in(status: &str, signal: i32) -> Option<bool> {
-    let mask = status.lines().find_map(|line| line.strip_prefix("SigCgt:"))?;
-    let mask = u64::from_str_radix(mask.trim(), 16).ok()?;
-    Some(mask & 1u64.checked_shl(u32::try_from(signal - 1).ok()?)? != 0)
+    let mask = |name: &str| {
+        let mask = status.lines().find_map(|line| line.strip_prefix(name))?;
+        u64::from_str_radix(mask.trim(), 16).ok()
+    };
+    Some(
+        (mask("SigCgt:")? | mask("SigBlk:").unwrap_or(0))
+            & 1u64.checked_shl(u32::try_from(signal - 1).ok()?)?
+            != 0,
+    )
 }
 
 fn stack_path(pid: i32) -> Option<heapless::String<32>> {
@@ -109,5 +115,9 @@ mod tests {
         assert_eq!(caught_in(status, 15 + 15), Some(true));
         assert_eq!(caught_in("Name:\tx\n", 15), None);
         assert_eq!(caught_in(status, 0), None);
+        let blocked = "SigBlk:\t0000001000004000\nSigCgt:\t0000000000000000\n";
+        assert_eq!(caught_in(blocked, libc::SIGTERM), Some(true));
+        assert_eq!(caught_in(blocked, 37), Some(true));
+        assert_eq!(caught_in(blocked, libc::SIGHUP), Some(false));
     }
 }

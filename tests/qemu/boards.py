@@ -20,9 +20,10 @@ class Board:
         self.machine = machine
         self.memory = memory
 
-    def command(self, kernel, initrd, append="", mac="02:00:00:00:00:01", switch=None, interactive=False):
+    def command(self, kernel, initrd, append="", mac="02:00:00:00:00:01", switch=None, interactive=False, more=(),
+                memory=None):
         """QEMU's command line; `switch` is the port of a switch on this machine that eth0 is plugged into."""
-        command = self.machine + ["-m", str(self.memory), "-nographic", "-no-reboot", "-nic", "none"]
+        command = self.machine + ["-m", str(memory or self.memory), "-nographic", "-no-reboot", "-nic", "none"]
         command += [] if interactive else ["-serial", "stdio", "-monitor", "none"]
         command += ["-kernel", os.path.join(kernel, self.kernel), "-initrd", initrd]
         # A panic ends QEMU at once; whoever watches the console then sees its end.
@@ -30,7 +31,7 @@ class Board:
         if switch is not None:
             command += ["-netdev", f"socket,id=uplink,connect=127.0.0.1:{switch}"]
             command += ["-device", f"virtio-net-pci,netdev=uplink,mac={mac},romfile="]
-        return command
+        return command + list(more)
 
 
 def accelerated():

@@ -252,19 +252,84 @@ stop() {
     same "$(find /sys/fs/cgroup /dev -type d -name "$1")" ''
 }
 
-# Mounts and what is passed down: before `up` and after `down`.
-state() {
-    grep cgroup /proc/mounts
-    for mount in $(awk '$3 == "cgroup2" { print $2 }' /proc/mounts); do
-        echo "$mount: $(cat "$mount/cgroup.subtree_control")"
-    done
-}
+# Mounts, groups and what is passed down: before `up` and after `down`.
 down() {
     boardbox down
-    same "$(state)" "$(cat /run/cgroups-before)"
-    for mount in $(awk '$3 ~ /^cgroup/ { print $2 }' /proc/mounts); do
-        [ ! -e "$mount/boardbox" ]
-    done
+    same "$(cgroups)" "$(cat /run/cgroups-before)"
+}
+
+# Where systemd has the tree, what is passed down at its top is its own business: it is not taken back.
+systemd_has_the_tree() {
+    root=$(v2_root)
+    mkdir -p /run/systemd/system
+    start words2
+    passed=$(cat "$root/cgroup.subtree_control")
+    boardbox stop -k words2
+    same "$(cat "$root/cgroup.subtree_control")" "$passed"
+    [ -n "$passed" ] && [ ! -e "$root/boardbox" ]
+    rmdir /run/systemd/system /run/systemd
+    for controller in $passed; do echo "-$controller" >"$root/cgroup.subtree_control"; done
+}
+
+# A hierarchy that can not be written is not joined, and a rule for it is refused.
+read_only() {
+    mount=$(v1_of pids)
+    [ -n "$mount" ] || mount=$(v2_root)
+    { grep -v 'lxc\.cgroup' /test/foo23.conf; echo 'lxc.cgroup.pids.max = 9'; } >/tmp/ro.conf
+    grep -v 'lxc\.cgroup' /test/foo23.conf | sed 's/\.23/.26/' >/tmp/without.conf
+    mount -o remount,bind,ro "$mount"
+    lxc-start -n ro -f /tmp/ro.conf -d /bin/sleep 1000 2>&1 | tee /tmp/said
+    grep "pids.max: the hierarchy of controller pids on $mount is mounted read-only" /tmp/said
+    start without
+    where "$(pid_of without)" pids
+    [ "${dir##*/}" != without ]
+    stop without
+    mount -o remount,bind,rw "$mount"
+}
+
+# An init of its own: it makes groups below, moves itself, passes controllers on. Its end takes them along.
+delegated() {
+    { grep -v 'lxc\.cgroup' /test/foo23.conf; echo 'lxc.mount.auto = proc sys cgroup'; echo 'lxc.cgroup.pids.max = 40'; } >/tmp/own.conf
+    root=/var/lib/lxc/temp/rootfs
+    cat >$root/sbin/own <<'end'
+#!/bin/sh
+exec >/tmp/own 2>&1
+# Where v1 or v2 has pids.
+for top in /sys/fs/cgroup /sys/fs/cgroup/unified /sys/fs/cgroup/*pids*; do
+    [ ! -e $top/cgroup.procs ] || cd $top
+done
+mkdir below below/deeper && echo made
+# A cpuset has to be filled first.
+for file in cpuset.cpus cpuset.mems; do
+    [ -e cgroup.subtree_control ] || [ ! -e $file ] || cat $file >below/$file
+done
+echo 1 >below/cgroup.procs && echo moved
+if [ -e cgroup.subtree_control ]; then
+    echo +pids >cgroup.subtree_control && echo passed on
+    echo max >pids.max
+fi
+sed -n 's/.*:\(.*,\)*pids\(,.*\)*:\|^0:://p' /proc/self/cgroup
+echo ready
+trap 'exit 0' PWR
+while :; do sleep 1; done
+end
+    chmod +x $root/sbin/own
+    lxc-start -n own -f /tmp/own.conf -d /sbin/own
+    until_true grep -q ready $root/tmp/own
+    cat $root/tmp/own
+    for line in made moved /below; do grep -qx $line $root/tmp/own; done
+    where "$(pid_of own)" pids
+    group=${dir%%/own/*}/own
+    same "$(cat "$group/pids.max")" 40
+    if [ $version = v2 ]; then
+        grep -qx 'passed on' $root/tmp/own
+        same "$dir" "$group/payload/below"
+    fi
+    boardbox exec own -- true
+    boardbox freeze own
+    boardbox unfreeze own
+    boardbox stop own
+    same "$(find /sys/fs/cgroup /dev -type d -name own)" ''
 }
 
 # Groups of somebody else's in the same tree: one that is threaded, one that passes a controller down itself.
@@ -278,6 +343,11 @@ neighbours() {
     same "$(cat "$root/threads/cgroup.type")" threaded
     same "$(cat "$root/other/cgroup.subtree_control")" pids
     rmdir "$root/threads" "$root/other/below" "$root/other"
+}
+
+# tests/devices.rs, as a program: on v1 what the kernel's controller does, on v2 what the program does.
+device_tests() {
+    /test/devices --nocapture
 }
 
 : >/tmp/table
@@ -298,8 +368,14 @@ try start "$layout: a container with rules in v2's words" words2
 rules_of words2 "$rules2"
 try stop "$layout: nothing is left of that one" words2
 try exclusive "$layout: exclusive cpus"
+try delegated "$layout: a container with an init that manages its own groups"
+try read_only "$layout: a hierarchy that is mounted read-only"
 try no_equal "$layout: what has no equal here is an error with key and reason"
 [ "$layout" != v2 ] || try neighbours "$layout: other groups, a threaded one among them, are left alone"
 try memory_limit "$layout: what reaches its memory limit is killed"
-try down "$layout: down gives everything back"
+try down "$layout: down gives everything back: mounts, groups and controllers are as before"
+[ "$layout" != v2 ] || try systemd_has_the_tree "$layout: what is passed down stays where systemd has the tree"
+[ ! -x /test/devices ] || case $layout in
+    v1 | v2) try device_tests "$layout: $BOARDBOX_TEST_LISTS lists of device rules do what the model says" ;;
+esac
 echo "1..$number"

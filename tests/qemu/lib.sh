@@ -37,6 +37,14 @@ pid_of() { boardbox info "$1" | sed -n 's/^pid: *//p'; }
 cgroup_of() { sed -n "s/^[0-9]*:\(.*,\)\{0,1\}$2\(,.*\)\{0,1\}:\(.*\)/\3/p" "/proc/$1/cgroup"; }
 links() { ip -o link | sed 's/^[0-9]*: \([^:@]*\).*/\1/' | sort | tr '\n' ' '; }
 mounts() { cut -d ' ' -f 2,3 /proc/mounts | sort; }
+# What is mounted of cgroups, which groups there are, and what is passed down.
+cgroups() {
+    grep cgroup /proc/mounts
+    for mount in $(awk '$3 ~ /^cgroup/ { print $2 }' /proc/mounts); do
+        find "$mount" -type d | sort
+        [ ! -e "$mount/cgroup.subtree_control" ] || echo "passed down: $(cat "$mount/cgroup.subtree_control")"
+    done
+}
 # A task's cpus, as the kernel has them.
 allowed() { sed -n 's/^Cpus_allowed_list:[[:space:]]*//p' "/proc/$1/status"; }
 # Milliseconds since boot, by the board's clock (its ticks are 10 ms).

@@ -21,7 +21,12 @@ pub const ATTACH: Applet = Applet {
             help: "keep all capabilities and stay out of its cgroups, whatever WHICH says",
         },
         with('a', "arch", "ARCH", "show the command this architecture: ppc, i686, x86_64 ..."),
-        with('s', "namespaces", "LIST", "join only these, by '|': MOUNT PID UTSNAME IPC NETWORK; implies -e"),
+        with(
+            's',
+            "namespaces",
+            "LIST",
+            "join only these, by '|': MOUNT PID UTSNAME IPC NETWORK CGROUP; implies -e",
+        ),
         flag('R', "remount-sys-proc", "with -s: mount /proc and /sys anew for the namespaces joined"),
         flag('\0', "clear-env", "start without the caller's environment"),
         flag('\0', "keep-env", "keep the caller's environment, the default"),
@@ -45,10 +50,11 @@ fn namespaces(list: &str) -> Result<Vec<Namespace>> {
             "UTSNAME" => Namespace::Uts,
             "IPC" => Namespace::Ipc,
             "NETWORK" => Namespace::Network,
-            "USER" | "CGROUP" => continue,
+            "CGROUP" => Namespace::Cgroup,
+            "USER" => continue,
             _ => {
                 return Err(Error::usage(format!("\"{}\" is no namespace", shown(word)))
-                    .hint("MOUNT PID UTSNAME IPC NETWORK, separated by '|'"));
+                    .hint("MOUNT PID UTSNAME IPC NETWORK CGROUP, separated by '|'"));
             }
         });
     }

@@ -2,12 +2,13 @@
 //! each, whichever the caller uses.
 
 use super::Monitor;
+use super::reading::read_translated;
 use crate::apply;
 use crate::container::control::{MAX_MESSAGE, Reply, Settings};
 use crate::container::state::UNIFIED;
 use crate::error::{Error, Origin, Result};
 use crate::plan::cgroups::device_rule;
-use crate::plan::cgroups::spelling::{Speller, counterpart, family, unified_name};
+use crate::plan::cgroups::spelling::{Speller, family, unified_name};
 use crate::plan::devices::{self, Policy, Verb};
 use crate::plan::host::Version;
 use crate::profile::container::CgroupRule;
@@ -465,20 +466,6 @@ fn write_device(dir: &str, verb: Verb, rule: &DeviceRule) -> Result<()> {
     apply::write_cgroup(dir, file, &rule.to_string())
 }
 
-fn rule(file: &str, value: &str, unified: bool) -> CgroupRule {
+pub(super) fn rule(file: &str, value: &str, unified: bool) -> CgroupRule {
     CgroupRule { file: file.into(), value: value.into(), unified, origin: Origin::default() }
-}
-
-/// A setting read by the name it has in the other layout, in that layout's words.
-fn read_translated(dir: &str, unified: bool, file: &str) -> Option<String> {
-    let there = counterpart(file)?;
-    let value = cgroup::read(dir, there).ok()?;
-    let (version, rule) = if unified {
-        (Version::V1, rule(there, &value, true))
-    } else {
-        (Version::V2, rule(there, &value, false))
-    };
-    let written = Speller::default().spell(&rule, version).ok().unwrap_or_default();
-    let value = written.into_iter().find(|one| one.file == file).map_or(value, |one| one.value);
-    Some(format!("{value}\n"))
 }

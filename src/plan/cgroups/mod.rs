@@ -1,6 +1,7 @@
 //! A container's cgroups: one per hierarchy it uses, v1 or v2, controller by controller where it really is; its rules in
 //! file order and in the words of their hierarchy, devices last.
 
+mod delegation;
 pub mod spelling;
 
 use super::devices::Verb;
@@ -14,6 +15,12 @@ use spelling::{Speller, family};
 
 /// The directory in each hierarchy that holds the containers' cgroups.
 pub const PARENT: &str = "boardbox";
+
+/// Below a v2 cgroup whose processes may pass controllers on by themselves: that is where they are, and the limits above them.
+pub const PAYLOAD: &str = "payload";
+
+/// Beside it: what is executed in that container by `exec`. A cgroup that passes controllers on has no processes itself.
+pub const EXEC: &str = "exec";
 
 /// The container's cgroup in this hierarchy.
 pub fn dir(hierarchy: &Hierarchy, container: &str) -> String {
@@ -62,6 +69,21 @@ pub fn container(
             }
         }
     }
+    if container.auto_mounts.cgroup.is_some() {
+        // An init looks for what it knows, and keeps its own records in a named hierarchy.
+        let more = |one: &&Hierarchy| !one.read_only && (one.name.is_some() || one.version == Version::V2);
+        for hierarchy in host.hierarchies.iter().filter(more) {
+            take(&mut used, hierarchy, &container.origin);
+        }
+        if used.is_empty() {
+            return Err(Error::host("no hierarchy is mounted")
+                .hint("boardbox up mounts them")
+                .tried("mount cgroups on /sys/fs/cgroup")
+                .tried(format!("container \"{name}\""))
+                .at(&container.origin));
+        }
+    }
+    let payload = container.auto_mounts.cgroup.is_some();
     let (late, now): (Vec<_>, Vec<_>) = writes.into_iter().partition(|planned| planned.place == Place::Late);
     // In the host's order, so that a plan does not change with the order of a file's lines.
     used.sort_by_key(|(used, _)| host.hierarchies.iter().position(|other| std::ptr::eq(other, *used)));
@@ -69,20 +91,35 @@ pub fn container(
         let root = hierarchy.mountpoint.trim_end_matches('/').to_owned();
         let path = format!("{PARENT}/{name}");
         let step = match hierarchy.version {
-            Version::V1 => Step::MakeCgroup { controllers: hierarchy.controllers.clone(), root, path },
+            Version::V1 => {
+                let name = hierarchy.name.iter().map(|name| format!("name={name}"));
+                let controllers = hierarchy.controllers.iter().cloned().chain(name).collect();
+                Step::MakeCgroup { controllers, root, path }
+            }
             Version::V2 => {
                 let there = |name: &String| hierarchy.controllers.contains(name);
                 let enable = unified.enable.iter().filter(|name| there(name)).cloned().collect();
                 let also = unified.also.iter().filter(|name| there(name)).cloned().collect();
-                Step::MakeUnified { root, path, enable, also }
+                Step::MakeUnified { root, path, enable, also, payload }
             }
         };
         steps.push(Planned { place: Place::Host, step, origin: (*origin).clone() });
     }
     steps.extend(now);
     for (hierarchy, origin) in &used {
-        let step = Step::JoinCgroup { dir: dir(hierarchy, name), unified: hierarchy.version == Version::V2 };
+        let unified = hierarchy.version == Version::V2;
+        let below = if unified && payload { format!("/{PAYLOAD}") } else { String::new() };
+        let step = Step::JoinCgroup { dir: dir(hierarchy, name) + &below, unified };
         steps.push(Planned { place: Place::Child, step, origin: (*origin).clone() });
+    }
+    if let Some(mount) = container.auto_mounts.cgroup {
+        // The whole hierarchies are seen as they are.
+        let namespace = host.cgroup_namespaces && !mount.full;
+        if namespace {
+            let step = Step::CgroupNamespace;
+            steps.push(Planned { place: Place::Child, step, origin: container.origin.clone() });
+        }
+        delegation::mounts(mount, name, &used, namespace, &container.origin, steps);
     }
     steps.extend(late);
     if let Some((hierarchy, _)) = used.iter().find(|(hierarchy, _)| hierarchy.version == Version::V2)

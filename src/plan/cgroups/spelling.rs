@@ -33,24 +33,39 @@ pub fn family(file: &str) -> &str {
     }
 }
 
+/// v1's throttle files, and v2's words for them in `io.max`.
+pub const THROTTLES: [(&str, &str); 4] = [
+    ("blkio.throttle.read_bps_device", "rbps"),
+    ("blkio.throttle.write_bps_device", "wbps"),
+    ("blkio.throttle.read_iops_device", "riops"),
+    ("blkio.throttle.write_iops_device", "wiops"),
+];
+
 /// The file of the other layout that tells the same.
-pub fn counterpart(file: &str) -> Option<&'static str> {
-    const PAIRS: [(&str, &str); 10] = [
+pub fn counterpart(file: &str) -> Option<String> {
+    const PAIRS: [(&str, &str); 11] = [
         ("cpu.shares", "cpu.weight"),
         ("cpu.cfs_quota_us", "cpu.max"),
         ("cpu.cfs_period_us", "cpu.max"),
         ("cpuset.cpu_exclusive", "cpuset.cpus.partition"),
         ("memory.limit_in_bytes", "memory.max"),
+        ("memory.memsw.limit_in_bytes", "memory.swap.max"),
         ("memory.usage_in_bytes", "memory.current"),
         ("memory.max_usage_in_bytes", "memory.peak"),
         ("freezer.state", "cgroup.freeze"),
         ("blkio.weight", "io.weight"),
         ("blkio.bfq.weight", "io.bfq.weight"),
     ];
-    PAIRS.into_iter().find_map(|(v1, v2)| match file {
-        _ if file == v1 => Some(v2),
-        _ if file == v2 => Some(v1),
+    let pair = PAIRS.into_iter().find_map(|(v1, v2)| match file {
+        _ if file == v1 => Some(v2.to_string()),
+        _ if file == v2 => Some(v1.to_string()),
         _ => None,
+    });
+    pair.or_else(|| THROTTLES.iter().any(|(v1, _)| *v1 == file).then(|| "io.max".to_string())).or_else(|| {
+        let size = file.strip_prefix("hugetlb.")?;
+        let v2 = |size: &str| format!("hugetlb.{size}.max");
+        let v1 = |size: &str| format!("hugetlb.{size}.limit_in_bytes");
+        size.strip_suffix(".limit_in_bytes").map(v2).or_else(|| size.strip_suffix(".max").map(v1))
     })
 }
 
@@ -133,6 +148,7 @@ impl Speller {
             }
             ("memory", _) => Err(no_equal("v2 has no such setting for a cgroup", "lxc.cgroup2.memory.…")),
             ("hugetlb", _) if setting.ends_with(".limit_in_bytes") => {
+                let value = if value == "-1" { "max" } else { value };
                 one(&file.replace(".limit_in_bytes", ".max"), value.into())
             }
             ("freezer", "state") => match value {
@@ -143,8 +159,8 @@ impl Speller {
             ("blkio", "bfq.weight") => one("io.bfq.weight", value.into()),
             // Weights are ratios to the default: 500 of 10..1000 on v1, 100 of 1..10000 on v2.
             ("blkio", "weight") => one("io.weight", divided(number(value)?, 5).clamp(1, 10000).to_string()),
-            ("blkio", _) => match throttle(setting).zip(value.split_once(' ')) {
-                Some((word, (device, limit))) => {
+            ("blkio", _) => match THROTTLES.iter().find(|(v1, _)| *v1 == file).zip(value.split_once(' ')) {
+                Some(((_, word), (device, limit))) => {
                     let limit = if limit.trim() == "0" { "max" } else { limit.trim() };
                     one("io.max", format!("{device} {word}={limit}"))
                 }
@@ -213,22 +229,14 @@ impl Speller {
             },
             "io.max" => limits(value),
             _ => match file.strip_prefix("hugetlb.").and_then(|rest| rest.strip_suffix(".max")) {
-                Some(size) => one(&format!("hugetlb.{size}.limit_in_bytes"), value.into()),
+                Some(size) => {
+                    let value = if value == "max" { "-1" } else { value };
+                    one(&format!("hugetlb.{size}.limit_in_bytes"), value.into())
+                }
                 None => Err(no_equal("v1 has no such setting", "lxc.cgroup.…")),
             },
         }
     }
-}
-
-/// The word of io.max for a throttle file of blkio.
-fn throttle(setting: &str) -> Option<&'static str> {
-    Some(match setting {
-        "throttle.read_bps_device" => "rbps",
-        "throttle.write_bps_device" => "wbps",
-        "throttle.read_iops_device" => "riops",
-        "throttle.write_iops_device" => "wiops",
-        _ => return None,
-    })
 }
 
 /// `8:0 rbps=1048576 wiops=max` as throttle files.
@@ -236,15 +244,13 @@ fn limits(value: &str) -> Result<Vec<(String, String)>> {
     let mut words = value.split_ascii_whitespace();
     let device = words.next().ok_or_else(|| bad(value, "a device and limits, as in 8:0 rbps=1048576"))?;
     let limit = |word: &str| {
-        let file = match word.split_once('=') {
-            Some(("rbps", limit)) => ("read_bps", limit),
-            Some(("wbps", limit)) => ("write_bps", limit),
-            Some(("riops", limit)) => ("read_iops", limit),
-            Some(("wiops", limit)) => ("write_iops", limit),
-            _ => return Err(bad(word, "one of rbps=, wbps=, riops=, wiops=")),
-        };
-        let limit = if file.1 == "max" { "0" } else { file.1 };
-        Ok((format!("blkio.throttle.{}_device", file.0), format!("{device} {limit}")))
+        let known = |(name, limit)| Some((THROTTLES.iter().find(|(_, word)| *word == name)?.0, limit));
+        let (file, limit) = word
+            .split_once('=')
+            .and_then(known)
+            .ok_or_else(|| bad(word, "one of rbps=, wbps=, riops=, wiops="))?;
+        let limit = if limit == "max" { "0" } else { limit };
+        Ok((file.to_string(), format!("{device} {limit}")))
     };
     words.map(limit).collect()
 }
@@ -356,6 +362,92 @@ mod tests {
             v1(&[("io.weight", "default 100"), ("cgroup.freeze", "1")]),
             "blkio.weight=500 | freezer.state=FROZEN"
         );
+    }
+
+    /// Each row of the table in docs/cgroups.md, both ways; a row that is not here, or not there, fails.
+    #[test]
+    fn every_row_of_the_documents_table() {
+        type Rules = &'static [(&'static str, &'static str)];
+        const LIMIT: (&str, &str) = ("memory.limit_in_bytes", "64M");
+        const MAX: (&str, &str) = ("memory.max", "64M");
+        let pairs: &[(&str, Rules, Rules)] = &[
+            ("cpuset.cpus", &[("cpuset.cpus", "0,1")], &[("cpuset.cpus", "0,1")]),
+            ("cpuset.mems", &[("cpuset.mems", "0")], &[("cpuset.mems", "0")]),
+            ("cpuset.cpu_exclusive", &[("cpuset.cpu_exclusive", "1")], &[("cpuset.cpus.partition", "root")]),
+            (
+                "cpuset.cpu_exclusive",
+                &[("cpuset.cpu_exclusive", "0")],
+                &[("cpuset.cpus.partition", "member")],
+            ),
+            ("cpu.shares", &[("cpu.shares", "512")], &[("cpu.weight", "50")]),
+            ("cpu.cfs_quota_us", &[("cpu.cfs_quota_us", "-1")], &[("cpu.max", "max")]),
+            ("cpu.cfs_period_us", &[("cpu.cfs_quota_us", "20000")], &[("cpu.max", "20000")]),
+            ("memory.limit_in_bytes", &[LIMIT], &[MAX]),
+            ("memory.limit_in_bytes", &[("memory.limit_in_bytes", "-1")], &[("memory.max", "max")]),
+            (
+                "memory.memsw.limit_in_bytes",
+                &[LIMIT, ("memory.memsw.limit_in_bytes", "100663296")],
+                &[MAX, ("memory.swap.max", "33554432")],
+            ),
+            ("pids.max", &[("pids.max", "64")], &[("pids.max", "64")]),
+            ("rdma.max", &[("rdma.max", "mlx4_0 hca_handle=2")], &[("rdma.max", "mlx4_0 hca_handle=2")]),
+            ("misc.max", &[("misc.max", "res_a 3")], &[("misc.max", "res_a 3")]),
+            (
+                "hugetlb.SIZE.limit_in_bytes",
+                &[("hugetlb.2MB.limit_in_bytes", "4M")],
+                &[("hugetlb.2MB.max", "4M")],
+            ),
+            (
+                "hugetlb.SIZE.limit_in_bytes",
+                &[("hugetlb.2MB.limit_in_bytes", "-1")],
+                &[("hugetlb.2MB.max", "max")],
+            ),
+            ("blkio.weight", &[("blkio.weight", "500")], &[("io.weight", "100")]),
+            ("blkio.bfq.weight", &[("blkio.bfq.weight", "200")], &[("io.bfq.weight", "200")]),
+            (
+                "blkio.throttle.read_bps_device",
+                &[("blkio.throttle.read_bps_device", "8:0 1048576")],
+                &[("io.max", "8:0 rbps=1048576")],
+            ),
+            (
+                "blkio.throttle.read_bps_device",
+                &[("blkio.throttle.write_bps_device", "8:0 0")],
+                &[("io.max", "8:0 wbps=max")],
+            ),
+            (
+                "blkio.throttle.read_bps_device",
+                &[("blkio.throttle.read_iops_device", "8:0 7")],
+                &[("io.max", "8:0 riops=7")],
+            ),
+            (
+                "blkio.throttle.read_bps_device",
+                &[("blkio.throttle.write_iops_device", "8:0 7")],
+                &[("io.max", "8:0 wiops=7")],
+            ),
+            ("freezer.state", &[("freezer.state", "FROZEN")], &[("cgroup.freeze", "1")]),
+            ("freezer.state", &[("freezer.state", "THAWED")], &[("cgroup.freeze", "0")]),
+        ];
+        for (_, one, other) in pairs {
+            let text = |rules: Rules| {
+                rules.iter().map(|(file, value)| format!("{file}={value}")).collect::<Vec<_>>().join(" | ")
+            };
+            assert_eq!((v2(one), v1(other)), (text(other), text(one)));
+        }
+        let document = include_str!("../../../docs/cgroups.md");
+        let rows = document.lines().skip_while(|line| !line.starts_with("| v1 | v2 |")).skip(2);
+        let mut seen = Vec::new();
+        for row in rows.take_while(|row| row.starts_with('|')) {
+            let first = row.split('|').nth(1).unwrap();
+            seen.extend(first.split('`').skip(1).step_by(2));
+        }
+        // A program, tested with its policy (src/apply/devices.rs).
+        seen.retain(|name| !name.starts_with("devices."));
+        for name in &seen {
+            assert!(pairs.iter().any(|(row, ..)| row == name), "{name} has no test");
+        }
+        for (row, ..) in pairs {
+            assert!(seen.contains(row), "{row} is in no row of the document");
+        }
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use super::Reader;
 use crate::error::{Error, Origin, Result};
-use crate::profile::container::{Console, Container, Dev};
+use crate::profile::container::{CgroupMount, Console, Container, Dev};
 use crate::profile::text::{nearest, shown};
 use crate::profile::value::{CapSet, Capabilities};
 use crate::profile::{field, fstab};
@@ -325,19 +325,28 @@ fn both_caps() -> Error {
         .hint("keep the one that says what you mean")
 }
 
-/// One word of `lxc.mount.auto`; without a mode both are `mixed`, as lxc.container.conf(5) says.
+/// One word of `lxc.mount.auto`; without a mode each is `mixed`, as lxc.container.conf(5) says.
 fn auto_mount(container: &mut Container, word: &str) -> Result<()> {
     let (what, mode) = word.split_once(':').unwrap_or((word, "mixed"));
+    // LXC leaves the mount to an init that can do it; here it is done in any case.
+    let mode = match (what, mode) {
+        ("cgroup" | "cgroup-full", "force") => "mixed",
+        ("cgroup" | "cgroup-full", mode) => mode.strip_suffix(":force").unwrap_or(mode),
+        _ => mode,
+    };
     let mode = field::auto_mode(mode);
     match (what, mode) {
         ("proc", Some(mode)) => container.auto_mounts.proc = Some(mode),
         ("sys", Some(mode)) => container.auto_mounts.sys = Some(mode),
-        ("cgroup" | "cgroup-full" | "shmounts", _) => {
+        ("cgroup" | "cgroup-full", Some(mode)) => {
+            container.auto_mounts.cgroup = Some(CgroupMount { mode, full: what == "cgroup-full" })
+        }
+        ("shmounts", _) => {
             return Err(not_yet().tried(format!("lxc.mount.auto: \"{}\"", shown(word))));
         }
         _ => {
             return Err(Error::config(format!("\"{}\" is unknown", shown(word)))
-                .hint("proc or sys, and :ro, :rw or :mixed after it"));
+                .hint("proc, sys, cgroup or cgroup-full, and :ro, :rw or :mixed after it"));
         }
     }
     Ok(())

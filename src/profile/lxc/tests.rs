@@ -162,7 +162,7 @@ fn a_value_that_is_not_applied_says_so() {
     for line in [
         "lxc.kmsg = 1",
         "lxc.aa_profile = lxc-container-default",
-        "lxc.mount.auto = cgroup:mixed",
+        "lxc.mount.auto = shmounts:/srv",
         "lxc.rootfs.path = overlay:/a:/b",
         "lxc.rootfs.options = noatime",
         "lxc.network.type = veth",
@@ -251,6 +251,30 @@ fn lists_gather_and_an_empty_value_takes_them_back() {
 }
 
 #[test]
+fn cgroups_are_mounted_as_lxc_says_it() {
+    let of = |value: &str| model(&format!("lxc.mount.auto = proc {value}")).auto_mounts.cgroup;
+    let mount = |mode, full| Some(CgroupMount { mode, full });
+    for (value, expected) in [
+        ("cgroup", mount(AutoMode::Mixed, false)),
+        ("cgroup:ro", mount(AutoMode::Ro, false)),
+        ("cgroup:force", mount(AutoMode::Mixed, false)),
+        ("cgroup:rw:force", mount(AutoMode::Rw, false)),
+        ("cgroup-full", mount(AutoMode::Mixed, true)),
+        ("cgroup-full:ro:force", mount(AutoMode::Ro, true)),
+        ("sys", None),
+    ] {
+        assert_eq!(of(value), expected, "{value}");
+    }
+    for wrong in ["cgroup:", "cgroup:wr", "cgroup:force:ro", "cgroups", "proc:force"] {
+        let error = error(format!("lxc.mount.auto = {wrong}"));
+        assert!(
+            error.contains(&format!("\"{wrong}\" is unknown (proc, sys, cgroup or cgroup-full")),
+            "{error}"
+        );
+    }
+}
+
+#[test]
 fn values_have_the_forms_lxc_takes() {
     let c = model(
         "lxc.mount.auto = proc sys:ro\nlxc.console = none\nlxc.devttydir = lxc\nlxc.autodev = 1\nlxc.pts = 0\n\
@@ -258,7 +282,10 @@ fn values_have_the_forms_lxc_takes() {
          lxc.environment = A=b=c\nlxc.rootfs.path = dir:/srv/r\nlxc.rootfs.options = ro\nlxc.loglevel = 1\n\
          lxc.cgroup.devices.allow = c 1:3 rwm  # /dev/null\nlxc.no_new_privs = 1\nlxc.pivotdir = x",
     );
-    assert_eq!(c.auto_mounts, AutoMounts { proc: Some(AutoMode::Mixed), sys: Some(AutoMode::Ro) });
+    assert_eq!(
+        c.auto_mounts,
+        AutoMounts { proc: Some(AutoMode::Mixed), sys: Some(AutoMode::Ro), cgroup: None }
+    );
     assert_eq!((c.console, c.dev, c.personality), (Console::None, Dev::Tmpfs, Personality::Linux32));
     assert_eq!((c.tty_dir.as_str(), c.pts, c.stop_signal), ("lxc", false, Signal(37)));
     assert_eq!((c.command.len(), c.uid, c.no_new_privs), (3, 7, true));

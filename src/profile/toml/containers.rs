@@ -4,7 +4,7 @@ use super::boards::once;
 use super::tree::{Node, Table, Text, Value};
 use super::{Profile, limits, mounts, network};
 use crate::error::{Error, Result};
-use crate::profile::container::{AutoMode, Console, Container, Dev};
+use crate::profile::container::{AutoMode, CgroupMount, Console, Container, Dev};
 use crate::profile::startup::{Dependency, Startup};
 use crate::profile::text::shown;
 use crate::profile::value::{CapSet, Capabilities, ContainerName};
@@ -34,6 +34,7 @@ const KEYS: &[&str] = &[
     "console",
     "proc",
     "sys",
+    "cgroup-mount",
     "fstab",
     "mounts",
     "cpuset",
@@ -180,6 +181,7 @@ fn fill(table: &mut Table, c: &mut Container) {
     c.console = table.read("console", console).unwrap_or(Console::Pty);
     c.auto_mounts.proc = table.read("proc", auto_mode).unwrap_or(c.auto_mounts.proc);
     c.auto_mounts.sys = table.read("sys", auto_mode).unwrap_or(c.auto_mounts.sys);
+    c.auto_mounts.cgroup = table.read("cgroup-mount", cgroup_mount).flatten();
     if let Some(fstab) = table.word("fstab") {
         let path = table.parse("fstab", &fstab, field::absolute);
         c.fstab = path.map(|path| (path, profile.origin(fstab.span())));
@@ -305,6 +307,16 @@ fn auto_mode(text: &str) -> Result<Option<AutoMode>> {
         ("none", _) => Ok(None),
         (_, Some(mode)) => Ok(Some(mode)),
         _ => Err(Error::config(format!("\"{}\" is unknown", shown(text))).hint("none, ro, rw or mixed")),
+    }
+}
+
+fn cgroup_mount(text: &str) -> Result<Option<CgroupMount>> {
+    let (full, how) = text.strip_prefix("full:").map_or((false, text), |how| (true, how));
+    match field::auto_mode(how) {
+        Some(mode) => Ok(Some(CgroupMount { mode, full })),
+        None if text == "none" => Ok(None),
+        None => Err(Error::config(format!("\"{}\" is unknown", shown(text)))
+            .hint("none, ro, rw or mixed; the last three also after full:")),
     }
 }
 

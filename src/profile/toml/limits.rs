@@ -47,10 +47,11 @@ pub fn rules(container: &mut Table, origin: &Origin) -> Vec<CgroupRule> {
         }
     }
     if let Some(node) = container.take("cpu") {
-        let keys = &["shares", "period", "quota", "rt-period", "rt-runtime"];
+        let keys = &["shares", "weight", "period", "quota", "rt-period", "rt-runtime"];
         let table = &mut Table::open(profile, node, "cpu.", keys);
         // The kernel's own bounds: kernel/sched/core.c. A period goes before what has to fit into it.
         rules.number(table, "shares", "cpu.shares", 2, 262_144);
+        rules.number(table, "weight", "cpu.weight", 1, 10_000);
         rules.number(table, "period", "cpu.cfs_period_us", 1_000, 1_000_000);
         rules.number(table, "quota", "cpu.cfs_quota_us", 1_000, i64::MAX / 1_000);
         rules.number(table, "rt-period", "cpu.rt_period_us", 1, i64::from(i32::MAX));
@@ -143,7 +144,7 @@ struct Rules<'a> {
 impl Rules<'_> {
     /// One rule as it is, known to be right.
     fn rule(&mut self, file: &str, value: &str, origin: &Origin) {
-        let unified = matches!(file, "memory.low" | "io.weight");
+        let unified = matches!(file, "cpu.weight" | "memory.low" | "io.weight");
         let (file, value, origin) = (file.into(), value.into(), origin.clone());
         self.list.push(CgroupRule { file, value, unified, origin });
     }

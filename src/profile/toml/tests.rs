@@ -130,7 +130,7 @@ fn defaults_are_the_safe_ones_and_every_key_says_otherwise() {
     let other = &model(&with(
         "hostname = ''\nrootfs = '/r'\nrootfs-read-only = true\nrootfs-mount = '/m'\ncommand = ['a', '']\n\
          execute-command = ['e']\nenvironment = { A = 'b c' }\ncwd = '/w'\nuser = 1\ngroup = 2\narch = 'i686'\n\
-         pts = false\ntty = 3\ntty-dir = 'lxc'\ndev = 'rootfs'\nconsole = 'none'\nproc = 'none'\nsys = 'mixed'\n\
+         pts = false\ntty = 3\ntty-dir = 'lxc'\ndev = 'rootfs'\nconsole = 'none'\nproc = 'none'\nsys = 'mixed'\ncgroup-mount = 'full:rw'\n\
          fstab = '/f'\nmounts = [{ bind = '/lib', to = '/lib' }]\ndevices = { deny = [] }\ncapabilities = 'all'\n\
          no-new-privs = true\nnetwork = 'host'\nstop-signal = 'TERM'\nlog-level = 'debug'\nlog-file = '/l'",
     ))
@@ -143,7 +143,8 @@ fn defaults_are_the_safe_ones_and_every_key_says_otherwise() {
     assert_eq!((other.cwd.as_deref(), other.uid, other.gid), (Some("/w"), 1, 2));
     assert_eq!((other.personality, other.pts, other.tty), (Personality::Linux32, false, 3));
     assert_eq!((other.tty_dir.as_str(), other.dev, &other.console), ("lxc", Dev::Rootfs, &Console::None));
-    assert_eq!(other.auto_mounts, AutoMounts { proc: None, sys: Some(AutoMode::Mixed) });
+    let cgroup = Some(CgroupMount { mode: AutoMode::Rw, full: true });
+    assert_eq!(other.auto_mounts, AutoMounts { proc: None, sys: Some(AutoMode::Mixed), cgroup });
     assert_eq!(other.fstab.as_ref().map(|fstab| fstab.0.as_str()), Some("/f"));
     assert_eq!((other.mounts[0].target.as_str(), &other.cgroup), ("lib", &defaults.cgroup));
     assert_eq!((other.capabilities, other.no_new_privs), (Capabilities::All, true));
@@ -407,6 +408,11 @@ fn what_is_wrong_in_a_container_is_named_with_line_and_column() {
             "5:19: container \"c\": cpuset.cpus: cpu list \"0-x\": \"0-x\" at its character 1",
         ),
         ("cpuset = { cpu = '0' }", "5:12: container \"c\": unknown key \"cpu\" (did you mean cpus?)"),
+        (
+            "cgroup-mount = 'full:none'",
+            "5:16: container \"c\": cgroup-mount: \"full:none\" is unknown (none, ro, rw or mixed",
+        ),
+        ("cpu = { weight = 10001 }", "5:18: container \"c\": cpu.weight: 10001 is not a number 1..=10000"),
         ("cpu = { shares = 1 }", "5:18: container \"c\": cpu.shares: 1 is not a number 2..=262144"),
         ("memory = { limit = '64MB' }", "5:20: container \"c\": memory.limit: \"64MB\" is not a size"),
         ("memory = { limit = 1.5 }", "5:20: container \"c\": 1.5 stands where a size such as"),
