@@ -41,14 +41,27 @@ impl Tree {
         tree.file("/etc/null.fstab", 0o644, b"/opt/firmware opt none bind,create=dir 0 0\n");
         // What the containers' root file systems have in common: mount points, and /lib to bind the board's on.
         for name in [
-            "good", "x86", "noinit", "noexec", "text", "script", "linked", "lost", "other", "noproc", "loop",
+            "good",
+            "x86",
+            "noinit",
+            "noexec",
+            "text",
+            "script",
+            "linked",
+            "lost",
+            "other",
+            "noproc",
+            "loop",
             "damaged",
+            "linkedproc",
         ] {
             for dir in ["proc", "sys", "dev", "lib"] {
                 tree.dir(&format!("/srv/{name}/{dir}"));
             }
         }
         std::fs::remove_dir(tree.path("/srv/noproc/proc")).unwrap();
+        std::fs::remove_dir(tree.path("/srv/linkedproc/proc")).unwrap();
+        tree.link("/srv/linkedproc/proc", "sys");
         let linked = elf(PPC, "/lib/ld.so.1", &[(1, "libc.so.6"), (29, "$ORIGIN/../own")]);
         let fixed = elf(PPC, "", &[]);
         tree.file(
@@ -78,6 +91,7 @@ impl Tree {
         );
         tree.file("/srv/other/sbin/init", 0o755, &elf(PPC, "/lib/ld.so.1", &[(1, "libx86.so")]));
         tree.file("/srv/noproc/sbin/init", 0o755, &fixed);
+        tree.file("/srv/linkedproc/sbin/init", 0o755, &fixed);
         tree.link("/srv/loop/sbin", "sbin");
         tree.file("/srv/damaged/sbin/init", 0o755, &linked[..linked.len() - 40]);
         tree

@@ -3,6 +3,8 @@
 use super::config::{Config, Setting};
 use super::{dtb, elf, gzip};
 use crate::profile::mutations::Random;
+use std::io::Write;
+use std::process::{Command, Stdio};
 
 #[path = "../../tests/made/mod.rs"]
 mod made;
@@ -74,6 +76,50 @@ fn a_packed_configuration_is_unpacked() {
     for end in 0..PACKED.len() {
         assert!(Config::parse(&PACKED[..end]).is_err(), "{end} bytes of it");
     }
+}
+
+/// Packs with gzip(1), which every machine that builds this has.
+fn packed(text: &[u8], level: &str) -> Vec<u8> {
+    let mut gzip = Command::new("gzip")
+        .args(["-n", level])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut stdin = gzip.stdin.take().unwrap();
+    let text = text.to_vec();
+    let writer = std::thread::spawn(move || stdin.write_all(&text).unwrap());
+    let output = gzip.wait_with_output().unwrap();
+    writer.join().unwrap();
+    output.stdout
+}
+
+#[test]
+fn what_gzip_packs_is_the_same_again() {
+    let mut random = Random(5);
+    // Blocks that are stored, with the fixed codes, with codes of their own; copies near and 32 KiB away.
+    let noise: Vec<u8> = (0..70_000).map(|_| random.below(256) as u8).collect();
+    let text: Vec<u8> =
+        (0..9000).flat_map(|n| format!("CONFIG_{}={}\n", n * 7919 % 5000, n % 3).into_bytes()).collect();
+    let far = [&noise[..32_700], b"between", &noise[..32_700]].concat();
+    for text in [
+        b"".as_slice(),
+        b"a",
+        b"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
+        &noise,
+        &text,
+        &far,
+        &vec![7; 300_000],
+    ] {
+        for level in ["-1", "-6", "-9"] {
+            let packed = packed(text, level);
+            assert!(gzip::unpack(&packed, 400_000).unwrap() == text, "{} bytes, {level}", text.len());
+        }
+    }
+    let mut wrong = packed(&text, "-6");
+    let at = wrong.len() - 8;
+    wrong[at] ^= 1;
+    assert!(gzip::unpack(&wrong, 400_000).is_err(), "another checksum");
 }
 
 /// Damages a file many times; `read` says whether it was refused.

@@ -2,6 +2,7 @@
 
 use super::{Report, called};
 use crate::error::Origin;
+use crate::plan::vepa::{Pair, pairs};
 use crate::profile::container::{Nic, NicKind};
 use crate::profile::text::nearest;
 use crate::profile::value::{Gateway4, Gateway6, Mac, MacvlanMode};
@@ -101,7 +102,7 @@ pub fn check(board: &Board, report: &mut Report) {
         gateways(board, container, index, &addresses, report);
     }
     report.about.clear();
-    vepa(board, &addresses, report);
+    vepa(board, report);
 }
 
 fn twice(addresses: &[Address<'_>], report: &mut Report) {
@@ -319,36 +320,20 @@ fn reachable(
     report.tell("gateway", at, cause, "the kernel refuses such a route");
 }
 
-/// Containers in one subnet on one link, both in VEPA mode. Told once for each link.
-fn vepa(board: &Board, addresses: &[Address<'_>], report: &mut Report) {
-    let mut told: Vec<&str> = Vec::new();
-    let in_vepa = |address: &Address<'_>| {
-        let nics =
-            address.container.and_then(|index| board.containers.get(index)).map(|c| c.network.as_slice());
-        nics.unwrap_or_default().iter().any(|nic| link(nic) == Some((address.link, MacvlanMode::Vepa)))
-    };
-    for (index, address) in addresses.iter().enumerate() {
-        if !in_vepa(address) || told.contains(&address.link) {
-            continue;
-        }
-        let sibling = |other: &&Address<'_>| {
-            other.link == address.link
-                && other.container != address.container
-                && in_vepa(other)
-                && other.reaches(address.ip)
-        };
+/// Containers that reach each other by the switch alone. Told once for each link.
+fn vepa(board: &Board, report: &mut Report) {
+    for Pair { link, one, other, origin } in pairs(board) {
         // The board's own relay reflects.
-        if board.bridges.iter().any(|bridge| bridge.relay && bridge.name.as_str() == address.link) {
+        if board.bridges.iter().any(|bridge| bridge.relay && bridge.name == *link) {
             continue;
         }
-        let Some(other) = addresses.get(..index).unwrap_or_default().iter().find(sibling) else { continue };
-        told.push(address.link);
         let cause = format!(
-            "{} and {} are in one subnet on {} in VEPA mode: they reach each other only by a switch that reflects",
-            other.who, address.who, address.link
+            "containers \"{one}\" and \"{other}\" are in one network on {link} in VEPA mode: they reach each other only by a \
+             switch that reflects"
         );
-        let hint =
-            format!("boardbox probe {} finds out; mode = \"bridge\" needs no such switch", address.link);
-        report.tell("vepa-needs-reflection", address.at, cause, &hint);
+        let hint = format!(
+            "boardbox probe {link} finds out; mode = \"bridge\", or relay = true, needs no such switch"
+        );
+        report.tell("vepa-needs-reflection", origin, cause, &hint);
     }
 }

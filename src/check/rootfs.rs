@@ -7,30 +7,21 @@ use crate::error::Origin;
 use crate::plan::mounts::{is_bind, target};
 use crate::profile::container::{Container, Dev, Mount};
 use crate::profile::{Board, fstab};
+use std::path::PathBuf;
 
 pub fn check(board: &Board, tree: &Tree, report: &mut Report) {
     let host = tree.host();
     for container in &board.containers {
         report.about = called(container);
-        let base = match &container.rootfs {
-            None => tree.root(),
-            Some(rootfs) => match host.find(rootfs) {
-                Found::Here(place) if place.meta.is_dir() => place.real,
-                Found::Here(_) => {
-                    let cause = format!("root file system {rootfs} is not a directory");
-                    report.tell("rootfs-missing", at(container, "rootfs"), cause, "");
-                    continue;
-                }
-                Found::Missing(what) => {
-                    let cause = format!("root file system {rootfs} is not in the tree: there is no {what}");
-                    report.tell("rootfs-missing", at(container, "rootfs"), cause, "");
-                    continue;
-                }
-                Found::Later(_) => continue,
-            },
+        let mut inside = match &container.rootfs {
+            None => tree.host(),
+            Some(rootfs) => {
+                let Some(base) = directory(container, rootfs, &host, report) else { continue };
+                let mut inside = tree.inside(base);
+                own_mounts(container, &mut inside, report);
+                inside
+            }
         };
-        let mut inside = tree.inside(base);
-        own_mounts(container, &mut inside, report);
         if let Some((path, origin)) = &container.fstab {
             from_fstab(container, path, origin, &host, &mut inside, report);
         }
@@ -42,29 +33,52 @@ pub fn check(board: &Board, tree: &Tree, report: &mut Report) {
     report.about.clear();
 }
 
-/// /proc, /sys and /dev, which boardbox itself mounts.
+/// The root file system on this machine, if it is there.
+fn directory(container: &Container, rootfs: &str, host: &View<'_>, report: &mut Report) -> Option<PathBuf> {
+    let cause = match host.find(rootfs) {
+        Found::Here(place) if place.meta.is_dir() => return Some(place.real),
+        Found::Here(_) => format!("root file system {rootfs} is not a directory"),
+        Found::Missing(what) => format!("root file system {rootfs} is not in the tree: there is no {what}"),
+        Found::Later(_) => return None,
+    };
+    report.tell("rootfs-missing", at(container, "rootfs"), cause, "");
+    None
+}
+
+/// /proc, /sys and /dev, which boardbox itself mounts; on directories only, as a link may lead anywhere.
 fn own_mounts(container: &Container, inside: &mut View<'_>, report: &mut Report) {
     let wanted = [
-        ("proc", container.auto_mounts.proc.is_some() || container.rootfs.is_none()),
-        ("sys", container.auto_mounts.sys.is_some() || container.rootfs.is_none()),
-        ("dev", container.dev == Dev::Tmpfs || container.pts || container.rootfs.is_none()),
+        ("/proc", container.auto_mounts.proc.is_some()),
+        ("/sys", container.auto_mounts.sys.is_some()),
+        ("/dev", container.dev == Dev::Tmpfs),
     ];
-    for (path, wanted) in wanted {
-        if !wanted {
-            continue;
+    for (path, _) in wanted.iter().filter(|wanted| wanted.1) {
+        match inside.find(path) {
+            Found::Here(place) if place.path == *path && place.meta.is_dir() => {}
+            Found::Missing(_) => {
+                let cause = format!("there is no {path} in its root file system to mount it on");
+                report.tell(
+                    "mount-target-missing",
+                    at(container, "rootfs"),
+                    cause,
+                    "an empty directory will do",
+                );
+            }
+            _ => {
+                let cause =
+                    format!("{path} in its root file system is not a directory: nothing is mounted on it");
+                report.tell(
+                    "mount-target-kind",
+                    at(container, "rootfs"),
+                    cause,
+                    "an empty directory will do, but no link to one",
+                );
+            }
         }
-        if let Found::Missing(what) = inside.find(path)
-            && container.rootfs.is_some()
-        {
-            let cause = format!("there is no {what} in its root file system to mount it on");
-            report.tell("mount-target-missing", at(container, "rootfs"), cause, "an empty directory will do");
-        }
-        // With /dev of its own the root file system may bring nodes; nobody but the board knows what is on the others.
-        if path != "dev" || container.dev == Dev::Tmpfs || container.rootfs.is_none() {
-            inside.mount(path, None);
-        } else {
-            inside.mount("dev/pts", None);
-        }
+        inside.mount(path, None);
+    }
+    if container.pts && container.dev != Dev::Tmpfs {
+        inside.mount("dev/pts", None);
     }
 }
 

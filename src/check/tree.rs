@@ -92,11 +92,6 @@ impl Tree {
     pub fn inside(&self, base: PathBuf) -> View<'_> {
         View { tree: self, base, mounts: Vec::new() }
     }
-
-    /// What a container sees that has none of its own.
-    pub fn root(&self) -> PathBuf {
-        self.root.clone()
-    }
 }
 
 impl View<'_> {
