@@ -9,7 +9,7 @@ mod made;
 
 use boardbox::check::kernel::OPTIONS;
 use boardbox::check::rules::RULES;
-use made::{PPC, X86_64, dtb, elf};
+use made::{Kind, PPC, X86_64, dtb, elf};
 use std::collections::BTreeSet;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
@@ -54,6 +54,8 @@ impl Tree {
             "loop",
             "damaged",
             "linkedproc",
+            "outside",
+            "little",
         ] {
             for dir in ["proc", "sys", "dev", "lib"] {
                 tree.dir(&format!("/srv/{name}/{dir}"));
@@ -65,13 +67,14 @@ impl Tree {
         let linked = elf(PPC, "/lib/ld.so.1", &[(1, "libc.so.6"), (29, "$ORIGIN/../own")]);
         let fixed = elf(PPC, "", &[]);
         tree.file(
-            "/srv/good/sbin/real",
+            "/srv/good/opt/app/bin/real",
             0o755,
             &elf(PPC, "/lib/ld.so.1", &[(1, "libc.so.6"), (1, "libown.so"), (29, "$ORIGIN/../own")]),
         );
         // An absolute link ends inside, however many ../ it has.
-        tree.link("/srv/good/sbin/init", "/../../sbin/real");
-        tree.file("/srv/good/own/libown.so", 0o644, &elf(PPC, "", &[(1, "libc.so.6")]));
+        tree.link("/srv/good/sbin/init", "/../../opt/app/bin/real");
+        tree.link("/srv/good/empty/job", "/usr/bin/job");
+        tree.file("/srv/good/opt/app/own/libown.so", 0o644, &elf(PPC, "", &[(1, "libc.so.6")]));
         tree.dir("/srv/good/empty");
         tree.file("/srv/good/bin/sh", 0o755, &fixed);
         tree.file("/srv/good/usr/bin/job", 0o755, b"#!/bin/sh -e\nexec true\n");
@@ -92,6 +95,9 @@ impl Tree {
         tree.file("/srv/other/sbin/init", 0o755, &elf(PPC, "/lib/ld.so.1", &[(1, "libx86.so")]));
         tree.file("/srv/noproc/sbin/init", 0o755, &fixed);
         tree.file("/srv/linkedproc/sbin/init", 0o755, &fixed);
+        // There on any build machine, and not inside.
+        tree.link("/srv/outside/sbin/init", "/bin/sh");
+        tree.file("/srv/little/sbin/init", 0o755, &elf(Kind { big: false, ..PPC }, "", &[]));
         tree.link("/srv/loop/sbin", "sbin");
         tree.file("/srv/damaged/sbin/init", 0o755, &linked[..linked.len() - 40]);
         tree
