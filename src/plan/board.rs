@@ -11,6 +11,7 @@ pub fn up(board: &Board, host: &Host) -> Result<Vec<Planned>> {
     let rules = board.containers.iter().flat_map(|container| &container.cgroup);
     hierarchies::plan(&board.cgroup, rules, host, &mut steps)?;
     steps.append(&mut bridges::steps(&board.bridges, host)?);
+    bridges::without_hairpin(&board.containers, host)?;
     Ok(steps)
 }
 

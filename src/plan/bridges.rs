@@ -3,8 +3,10 @@
 use super::host::{Host, HostLink};
 use super::{Place, Planned, Step, relay};
 use crate::error::{Error, Result};
+use crate::profile::Container;
 use crate::profile::board::Bridge;
-use crate::profile::value::IfName;
+use crate::profile::container::NicKind;
+use crate::profile::value::{IfName, MacvlanMode};
 use std::net::IpAddr;
 
 /// The steps that make these bridges, in order; none where all of it is true. `host.links` must have been read.
@@ -66,6 +68,21 @@ pub fn one(bridge: &Bridge, earlier: &[Bridge], host: &Host, push: &mut dyn FnMu
     }
     if !existing.is_some_and(|link| link.up) {
         push(Step::LinkUp { link: name.clone() });
+    }
+    Ok(())
+}
+
+/// Refuses interfaces in mode vepa on a bridge that has a port with hairpin on, also where no profile declares the bridge.
+pub fn without_hairpin(containers: &[Container], host: &Host) -> Result<()> {
+    for container in containers {
+        for nic in &container.network {
+            let NicKind::Macvlan { link, mode: MacvlanMode::Vepa } = &nic.kind else { continue };
+            let bridge = host.link(link.as_str()).filter(|link| link.kind == "bridge");
+            if let Some(port) = host.links.iter().find(|port| port.hairpin && is_port(port, bridge)) {
+                let error = hairpin(&port.name).tried(format!("link \"{link}\""));
+                return Err(error.tried(format!("container \"{}\"", container.name)).at(&nic.origin));
+            }
+        }
     }
     Ok(())
 }
@@ -318,7 +335,7 @@ mod tests {
 
     #[test]
     fn what_cannot_be_says_why() {
-        let mut eth0 = link(2, "eth0", "", None);
+        let eth0 = link(2, "eth0", "", None);
         let wanted = [bridge(&["eth0"])];
         assert_eq!(
             plan(&[bridge(&["eth7"])], &host(&[eth0.clone(), link(3, "eth1", "", None)])),
@@ -339,6 +356,24 @@ mod tests {
         let words = plan(&wanted, &host(&[hairpin, link(5, "br0", "bridge", None)]));
         assert!(words.starts_with("bridge \"br0\": port \"eth0\": has hairpin on, "), "{words}");
         assert!(words.ends_with(" (bridge link set dev eth0 hairpin off)"), "{words}");
+        // On a bridge that is somebody else's, too, where a container has an interface in mode vepa on it.
+        let container = |mode: &str| {
+            let nic = format!("[[container.network]]\ntype = 'macvlan'\nmode = '{mode}'\nlink = 'br9'");
+            let text = format!("board.name = 't'\n[[container]]\nname = 'c'\n{nic}");
+            crate::profile::toml::parse(text.as_bytes(), &"p".into()).unwrap().containers
+        };
+        let hairpin = HostLink { hairpin: true, ..link(2, "tap0", "tun", Some(5)) };
+        let host = host(&[hairpin, link(5, "br9", "bridge", None)]);
+        let error = without_hairpin(&container("vepa"), &host).unwrap_err().to_string();
+        let start = "p:4:1: container \"c\": link \"br9\": port \"tap0\": has hairpin on, ";
+        assert!(error.starts_with(start), "{error}");
+        assert!(without_hairpin(&container("bridge"), &host).is_ok());
+    }
+
+    #[test]
+    fn a_port_with_an_address_of_its_own_says_where_it_goes() {
+        let wanted = [bridge(&["eth0"])];
+        let mut eth0 = link(2, "eth0", "", None);
         eth0.addresses = vec![("fe80::1".parse().unwrap(), 64), ("10.0.0.1".parse().unwrap(), 8)];
         assert_eq!(
             plan(&wanted, &host(&[eth0.clone()])),
