@@ -45,25 +45,27 @@ fn the_seed_runs_and_leaves_nothing() {
 fn each_fallback_is_taken() {
     let sandbox = Sandbox::new();
     let (name, old) = (&sandbox.name("fall"), &old_kernel());
-    let trace = sandbox.dir.join("trace");
-    let trace = trace.to_str().unwrap();
+    let counts = sandbox.dir.join("counts");
+    let counts = counts.to_str().unwrap();
     // A mount of /proc inside: before 3.19 boardbox's own init is executed by its descriptor's name there.
     let settings = "lxc.rootfs = /var/lib/lxc/temp/rootfs\nlxc.mount.entry = proc proc proc defaults 0 0\n\
                     lxc.mount.entry = /lib lib none ro,bind 0 0\n";
     let file = sandbox.file("fall.conf", settings);
     let said = sandbox.sh(&format!(
-        "strace -f -o {trace} {old} {BOARDBOX} lxc-execute -n {name} -f {file} -- /bin/sh -c 'echo $$; touch /lib/x'"
+        "{old} --count {counts} {BOARDBOX} lxc-execute -n {name} -f {file} -- /bin/sh -c 'echo $$; touch /lib/x; exit 5'"
     ));
     assert!(said.out == "2\n" && said.err.contains("Read-only file system"), "{said:?}");
-    let trace = std::fs::read_to_string(trace).unwrap();
+    assert_eq!(said.code, 5);
+    let counts = std::fs::read_to_string(counts).unwrap();
+    println!("{counts}");
+    let count = |call: &str| {
+        let line = counts.lines().find_map(|line| line.strip_prefix(call)?.strip_prefix(' '));
+        line.map_or(0, |count| count.parse::<u32>().unwrap())
+    };
     for call in ["openat2", "open_tree", "memfd_create", "execveat", "close_range", "mount_setattr"] {
-        let refused = trace
-            .lines()
-            .filter(|line| line.contains(&format!("{call}(")) && line.contains("ENOSYS"))
-            .count();
-        assert!(refused > 0, "{call} was not tried");
+        assert!(count(call) > 0, "{call} was not tried: {counts}");
     }
-    assert!(!trace.contains("move_mount("), "there was no tree to move");
+    assert_eq!(count("move_mount"), 0, "there was no tree to move");
     sandbox.assert_nothing_left(&[name]);
 }
 
@@ -81,28 +83,4 @@ fn a_safe_container_runs_and_no_new_privs_says_what_it_needs() {
     let said = run("--readonly");
     assert!(said.code == 0 && said.out.ends_with("end\n"), "{said:?}");
     assert!(said.out.contains("/dev/null") && said.err.contains("Read-only file system"), "{said:?}");
-}
-
-#[test]
-fn a_board_comes_up_is_ready_restarts_and_goes_down() {
-    let sandbox = Sandbox::new();
-    let (a, b, old) = (&sandbox.name("a"), &sandbox.name("b"), &old_kernel());
-    let root = "rootfs = \"/var/lib/lxc/temp/rootfs\"\nmounts = [{ type = 'tmpfs', to = 'run' }]";
-    let text = format!(
-        "[board]\nname = 't'\n[[container]]\nname = '{a}'\n{root}\nready = 'tcp:80'\n\
-         command = ['/bin/sh', '-c', 'nc -ll -p 80 -e true']\n\
-         [[container]]\nname = '{b}'\n{root}\nrequires = ['{a}']\nready = 'file:/run/up'\nrestart = 'always'\nrestart-delay = '10ms'\n\
-         command = ['/bin/sh', '-c', 'touch /run/up; sleep 1000']\n"
-    );
-    let file = &sandbox.file("board.toml", &text);
-    let said = sandbox.sh(&format!("{old} {BOARDBOX} up --json {file}"));
-    assert_eq!((said.code, said.err.as_str()), (0, ""), "{said:?}");
-    assert_eq!(said.out.matches("\"event\":\"ready\"").count(), 2, "{said:?}");
-    let init = sandbox.pid("init", b);
-    assert_eq!(sandbox.sh(&format!("{old} {BOARDBOX} kill {b}")).code, 0);
-    sandbox.until("its restart", || ![0, init].contains(&sandbox.pid("init", b)));
-    let said = sandbox.sh(&format!("{old} {BOARDBOX} status {file}"));
-    assert!(said.code == 0 && said.out.contains(", 1 restart, the last end: SIGKILL\n"), "{said:?}");
-    assert_eq!(sandbox.sh(&format!("{old} {BOARDBOX} down -q")).code, 0);
-    sandbox.assert_nothing_left(&[a, b]);
 }
