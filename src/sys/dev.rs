@@ -39,7 +39,8 @@ pub fn make_node(path: &Path, device: Option<(bool, u32, u32)>) -> Result<()> {
 pub fn set_time(path: &Path, seconds: u32) -> Result<()> {
     use nix::sys::stat::{UtimensatFlags, utimensat};
     use nix::sys::time::TimeSpec;
-    let time = TimeSpec::new(seconds.into(), 0);
+    // time_t has 32 bits on powerpc here: what is beyond its end is its end.
+    let time = TimeSpec::new(seconds.min(i32::MAX as u32) as libc::time_t, 0);
     utimensat(nix::fcntl::AT_FDCWD, path, &time, &time, UtimensatFlags::NoFollowSymlink)
         .map_err(|errno| Error::sys(format!("set the time of {}", path.display()), errno))
 }
