@@ -389,7 +389,10 @@ fn the_issues_own_three_are_told_together() {
         "mixed/three.toml",
     ]);
     assert_eq!(output.status.code(), Some(2));
+    // The README shows it.
     let told = lines(&output).join("\n");
+    let readme = std::fs::read_to_string(Path::new(TOP).join("README.md")).unwrap();
+    assert!(readme.contains(&told.replace("mixed/three.toml", "board.toml")), "{told}");
     for words in [
         "/sbin/init is a program for x86_64 (64-bit, little-endian), the board's arch is ppc (32-bit, big-endian)",
         "bind source /opt/nothing is not in the tree: there is no /opt",

@@ -1,8 +1,14 @@
 //! ELF files, device trees, kernel configurations and gzip files: read right, and never a reason to panic.
 
+use super::board as board_check;
 use super::config::{Config, Setting};
-use super::{dtb, elf, gzip};
+use super::rules::RULES;
+use super::{Against, dtb, elf, gzip};
+use crate::error::Origin;
+use crate::profile::container::CgroupRule;
 use crate::profile::mutations::Random;
+use crate::profile::text::Findings;
+use crate::profile::{Board, Container, toml};
 use std::io::Write;
 use std::process::{Command, Stdio};
 
@@ -76,6 +82,53 @@ fn a_packed_configuration_is_unpacked() {
     for end in 0..PACKED.len() {
         assert!(Config::parse(&PACKED[..end]).is_err(), "{end} bytes of it");
     }
+}
+
+/// What is left of a damaged profile is looked at all the same, and every finding is a rule's.
+#[test]
+fn damaged_profiles_are_checked() {
+    let kernel = Config::parse(PACKED).unwrap();
+    let tree = dtb::parse(&made::dtb(&["fsl,P4080DS"], 8, true)).unwrap();
+    let against = Against { tree: None, kernel: Some(&kernel), dtb: Some((&tree, "board.dtb")), allow: &[] };
+    let mut random = Random(6);
+    let mut told = std::collections::BTreeSet::new();
+    let mut look = |board: &Board, found| {
+        for finding in board_check(board, found, &against).findings {
+            assert!(RULES.iter().any(|rule| rule.id == finding.rule), "{}", finding.rule);
+            told.insert(finding.rule);
+        }
+    };
+    let seeds =
+        [include_str!("../../boards/p4080ds.toml"), include_str!("../../tests/check/right-network.toml")];
+    for round in 0..3000 {
+        let (board, found) = toml::survey(&random.damaged(seeds[round % 2].as_bytes()), &"damaged".into());
+        look(&board, found);
+    }
+    // Numbers that a profile may not have, and an LXC file may.
+    for value in ["-1", "0", "9223372036854775807", "18446744073709551615", "4611686018427387903", "x", "1K"]
+    {
+        let mut board = Board { cpus: Some(1), memory: Some(1 << 20), ..Board::default() };
+        let mut container = Container::lxc_defaults("c".parse().unwrap());
+        for file in [
+            "cpu.rt_runtime_us",
+            "cpu.rt_period_us",
+            "cpu.cfs_quota_us",
+            "cpu.cfs_period_us",
+            "memory.limit_in_bytes",
+            "memory.low",
+        ] {
+            let origin = Origin::default();
+            container.cgroup.push(CgroupRule {
+                file: file.into(),
+                value: value.into(),
+                unified: false,
+                origin,
+            });
+        }
+        board.containers = vec![container.clone(), container];
+        look(&board, Findings::default());
+    }
+    assert!(told.len() > 15, "{told:?}");
 }
 
 /// Packs with gzip(1), which every machine that builds this has.

@@ -130,7 +130,7 @@ fn real_time(board: &Board, report: &mut Report) {
         let period = number(container, "cpu.rt_period_us").map_or(1_000_000, |period| period.0).max(1);
         report.about = called(container);
         let before = sum;
-        sum += runtime.saturating_mul(1000) / period;
+        sum = runtime.saturating_mul(1000).checked_div(period).unwrap_or(0).saturating_add(sum);
         let cause = if runtime > period {
             format!("a real-time runtime of {runtime} us does not fit into its period of {period} us")
         } else if before <= REAL_TIME && sum > REAL_TIME {
