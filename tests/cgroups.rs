@@ -158,6 +158,25 @@ fn settings_are_written_and_refusals_say_what_to_do() {
 }
 
 #[test]
+fn a_real_time_budget_is_had_from_above() {
+    let Some((_, root)) = root("cpu") else { return };
+    if fs::metadata(format!("{root}/cpu.rt_runtime_us")).is_err() {
+        println!("skipped: this kernel has no CONFIG_RT_GROUP_SCHED");
+        return;
+    }
+    let _gone = gone(&root, "rt");
+    let mut undo = Vec::new();
+    let dir = make("cpu", &root, "rt", &mut undo).unwrap();
+    write(&dir, "cpu.rt_runtime_us", "100000").unwrap();
+    assert_eq!(value(&dir, "cpu.rt_runtime_us"), "100000");
+    // More than the kernel has is still refused.
+    let error = write(&dir, "cpu.rt_runtime_us", "990000").unwrap_err().to_string();
+    assert!(error.contains("cpu.rt_runtime_us"), "{error}");
+    write(&dir, "cpu.rt_runtime_us", "0").unwrap();
+    assert!(undo_all(&mut undo).is_empty());
+}
+
+#[test]
 fn a_cpuset_that_does_not_fit_names_the_cpus_there_are() {
     let Some((_, root)) = root("cpuset") else { return };
     let (_gone, mut undo) = (gone(&root, "cpus"), Vec::new());

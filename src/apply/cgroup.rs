@@ -163,6 +163,7 @@ pub fn write(dir: &str, file: &str, value: &str) -> Result<()> {
     }
     match file {
         "cpuset.cpu_exclusive" | "cpu_exclusive" if value.trim() == "1" => exclusive_above(dir, file)?,
+        "cpu.rt_runtime_us" if value.trim() != "0" => real_time_above(dir, file)?,
         "cpuset.cpus.partition" if value.trim() != "member" => return partition(dir, value),
         _ => {}
     }
@@ -191,6 +192,24 @@ fn exclusive_above(dir: &str, file: &str) -> Result<()> {
                 true => error.hint("another cgroup beside it has some of these cpus"),
                 false => error,
             }),
+        _ => Ok(()),
+    }
+}
+
+/// v1 gives real-time budgets out of that of the cgroup above, and a new one has none: the directory of the containers may
+/// have as much as the one above it.
+fn real_time_above(dir: &str, file: &str) -> Result<()> {
+    let Some((above, _)) = dir.rsplit_once('/') else { return Ok(()) };
+    match (above.rsplit_once('/'), cgroup::read_value(above, file)) {
+        (Some((top, _)), Ok(budget)) if budget.trim() == "0" => {
+            let most = cgroup::read_value(top, file)?;
+            cgroup::write(above, file, most.trim()).map_err(|error| match error.is(Errno::EINVAL) {
+                true => error.hint(
+                    "cgroups beside it have a part of the real-time budget, so that it can not have all",
+                ),
+                false => error,
+            })
+        }
         _ => Ok(()),
     }
 }

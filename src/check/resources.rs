@@ -4,7 +4,7 @@ use super::{Report, called};
 use crate::plan::cgroups::spelling::family;
 use crate::profile::container::CgroupRule;
 use crate::profile::value::CpuList;
-use crate::profile::{Board, Container};
+use crate::profile::{Board, Container, Layout};
 
 /// The last rule for a file: the one that stays.
 pub fn rule<'a>(container: &'a Container, file: &str) -> Option<&'a CgroupRule> {
@@ -55,6 +55,7 @@ pub fn check(board: &Board, report: &mut Report) {
 /// Nobody else gets exclusive cpus, and somebody has to be left with one.
 fn exclusive_cpus(board: &Board, report: &mut Report) {
     let all = board.cpus.and_then(|cpus| format!("0-{}", cpus - 1).parse::<CpuList>().ok());
+    let joins = board.cgroup.controllers.iter().any(|name| name == "cpuset");
     let mut left = all;
     for (index, container) in board.containers.iter().enumerate() {
         let (Some(rule), Some(list)) = (exclusive(container), cpus(container)) else { continue };
@@ -65,16 +66,15 @@ fn exclusive_cpus(board: &Board, report: &mut Report) {
                 continue;
             }
             let Some(others) = cpus(other) else {
-                let cause = format!(
-                    "its cpus {list} are exclusive, but container \"{}\" has no list of cpus and so gets all",
-                    other.name
-                );
-                report.tell(
-                    "exclusive-overlap",
-                    &rule.origin,
-                    cause,
-                    "give that one a list without them: cpuset = { cpus = … }",
-                );
+                // Where it joins cpuset's v1 hierarchy it gets all cpus there; v2 gives it what is left.
+                if board.cgroup.layout != Layout::V2 && joins {
+                    let cause = format!(
+                        "its cpus {list} are exclusive, but container \"{}\" has no list of cpus and so gets all",
+                        other.name
+                    );
+                    let hint = "give that one a list without them: cpuset = { cpus = … }";
+                    report.tell("exclusive-overlap", &rule.origin, cause, hint);
+                }
                 continue;
             };
             let shared = list.without(&list.without(&others));
@@ -93,15 +93,11 @@ fn exclusive_cpus(board: &Board, report: &mut Report) {
         left = left.map(|left| left.without(&list));
         if some_left && left.as_ref().is_some_and(|left| left.ranges().is_empty()) {
             let cause = format!(
-                "with its exclusive cpus {list} all {} cpus of the board are taken: none is left to the board itself",
+                "with its exclusive cpus {list} all {} cpus of the board are taken: cgroup v2 refuses the last one, and on v1 \
+                 the board's own processes run on them all the same",
                 board.cpus.unwrap_or(0)
             );
-            report.tell(
-                "no-cpu-left",
-                &rule.origin,
-                cause,
-                "init, drivers' threads and boardbox need one, cpu 0 in most cases",
-            );
+            report.tell("no-cpu-left", &rule.origin, cause, "leave the board one, cpu 0 in most cases");
         }
     }
     report.about.clear();
