@@ -40,7 +40,7 @@ pub fn set_time(path: &Path, seconds: u32) -> Result<()> {
     use nix::sys::stat::{UtimensatFlags, utimensat};
     use nix::sys::time::TimeSpec;
     // time_t has 32 bits on powerpc here: what is beyond its end is its end.
-    let time = TimeSpec::new(seconds.min(i32::MAX as u32) as libc::time_t, 0);
+    let time = TimeSpec::new(seconds.min(i32::MAX as u32) as _, 0);
     utimensat(nix::fcntl::AT_FDCWD, path, &time, &time, UtimensatFlags::NoFollowSymlink)
         .map_err(|errno| Error::sys(format!("set the time of {}", path.display()), errno))
 }
