@@ -286,6 +286,16 @@ fn order_delay_groups_and_autostart_say_who_starts() {
     assert_eq!(starts(&up(&["--group", "h"]).0), "d c");
     assert_eq!(sandbox.boardbox(&["down", "-q"]).code, 0);
     assert_eq!(starts(&up(&["--group=g"]).0), "d a c");
+    assert_eq!(sandbox.boardbox(&["down", "-q"]).code, 0);
+    // Somebody at a terminal sees what is under way.
+    let program = env!("CARGO_BIN_EXE_boardbox");
+    let said = sandbox.sh(&format!("script -qec '{program} up {file} --group=h' /dev/null"));
+    let [c, d] = ["c", "d"].map(|name| sandbox.name(name));
+    let lines: Vec<&str> = said.out.lines().map(str::trim_end).collect();
+    assert_eq!(said.code, 0, "{said:?}");
+    assert_eq!(lines[0], format!("boardbox: [1/2] start container {d}"), "{said:?}");
+    assert!(lines[1].starts_with(&format!("container  {d}  ready after ")), "{said:?}");
+    assert_eq!(lines[2], format!("boardbox: [2/2] start container {c}"), "{said:?}");
     let said = sandbox.boardbox(&["up", file, "--group=x"]);
     assert!(said.code == 1 && said.err.contains("no container of the profile is in group \"x\""), "{said:?}");
     let said = sandbox.boardbox(&["up", file, "--group=g", &sandbox.name("a")]);

@@ -105,6 +105,7 @@ pub fn pause(
     clients.watch(&events)?;
     clients.entered(State::Restarting, info);
     let end = Instant::now().checked_add(time);
+    crate::sys::memory::give_back();
     loop {
         let left = end.map(|end| end.saturating_duration_since(Instant::now()));
         if left.is_some_and(|left| left.is_zero()) {

@@ -307,7 +307,7 @@ impl Starter<'_> {
 }
 
 /// Stops containers, each after those of `profile` that depend on it. What does not stop within `timeout`, all of them
-/// together, is killed. `note` is told what an operator should know of one; the errors come in the order of the names.
+/// together, is killed. `note` is told what an operator should know of one; the errors come as they happen.
 pub fn stop(
     names: &[ContainerName],
     profile: &[Container],
@@ -319,7 +319,7 @@ pub fn stop(
     let end = timeout.as_millis() as u64;
     let mut sequence = Sequence::stopping(names, profile);
     let mut waiting: Vec<(usize, OwnedFd)> = Vec::new();
-    let mut errors: Vec<(usize, Error)> = Vec::new();
+    let mut errors: Vec<Error> = Vec::new();
     loop {
         while let Some(Act::Begin(index)) = sequence.next(now()) {
             let Some(name) = names.get(index) else { continue };
@@ -328,7 +328,7 @@ pub fn stop(
                 Ok(monitor) => waiting.push((index, monitor)),
                 Err(error) => {
                     if error.kind != Kind::NotRunning {
-                        errors.push((index, error));
+                        errors.push(error);
                     }
                     sequence.settle(index, true);
                 }
@@ -358,12 +358,11 @@ pub fn stop(
             if let Err(error) = answer
                 && error.kind != Kind::NotRunning
             {
-                errors.push((index, error));
+                errors.push(error);
             }
             sequence.settle(index, true);
         }
         waiting = still;
     }
-    errors.sort_by_key(|error| error.0);
-    Ok(errors.into_iter().map(|error| error.1).collect())
+    Ok(errors)
 }

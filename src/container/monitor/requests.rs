@@ -76,6 +76,8 @@ impl Monitor<'_> {
             Ok(text) => self.reply(client, Reply::Value { text: &text }),
             Err(error) => self.done(client, Err(error)),
         }
+        // Comparing goes deep, and may be asked for once in a month.
+        crate::sys::memory::give_back();
         None
     }
 
