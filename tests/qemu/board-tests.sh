@@ -8,11 +8,6 @@
 
 . /test/lib.sh
 
-BOARDBOX_UP_OPTIONS=
-[ ! -r /etc/default/boardbox ] || . /etc/default/boardbox
-# shellcheck disable=SC2086 # words, not one
-up() { boardbox up $BOARDBOX_UP_OPTIONS "$@"; }
-
 # The profile is the one authority for what there should be; these read it, not boardbox's mind.
 profile=/etc/boardbox/board.toml
 controllers=$(sed -n 's/^controllers *= *\[\(.*\)\].*/\1/p' $profile | tr -d '",')
@@ -31,7 +26,7 @@ status_is_whole() {
 
 up_twice() {
     before=$(mounts; links; boardbox ps)
-    up
+    boardbox up
     same "$(mounts; links; boardbox ps)" "$before"
 }
 
@@ -341,7 +336,7 @@ down() {
 }
 
 up_again() {
-    up
+    boardbox up
     run_in_their_cgroups
     boardbox exec foo23 -- hostname
 }

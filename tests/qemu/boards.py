@@ -10,9 +10,9 @@ TOP = os.path.dirname(os.path.dirname(HERE))
 class Board:
     """One kind of emulated board. Its profile is boards/PROFILE.toml."""
 
-    def __init__(self, name, arch, kernel, console, machine, memory=512, profile=None, up_options=""):
+    def __init__(self, name, arch, kernel, console, machine, memory=512, profile=None, compatible=None):
         self.name = name
-        self.up_options = up_options  # of every `boardbox up` on it
+        self.compatible = compatible  # what QEMU's own board calls itself, where the profile is another one's
         self.profile = profile or name
         self.arch = arch  # as in dist/boardbox-ARCH
         self.kernel = kernel  # the file in the directory that kernel-NAME prints
@@ -47,7 +47,7 @@ BOARDS = {
     for board in (
         # The machine has no P4080DS; this is its processor, in QEMU's own e500 board.
         Board("p4080ds", "powerpc", "vmlinux", "ttyS0",
-              ["qemu-system-ppc", "-M", "ppce500", "-cpu", "e500mc", "-smp", "8"], up_options="--any-board"),
+              ["qemu-system-ppc", "-M", "ppce500", "-cpu", "e500mc", "-smp", "8"], compatible="fsl,qemu-e500"),
         Board("aarch64", "aarch64", "Image", "ttyAMA0",
               ["qemu-system-aarch64", "-M", "virt", "-cpu", "cortex-a72", "-smp", "4"], profile="qemu-virt-aarch64"),
         Board("x86_64", "x86_64", "bzImage", "ttyS0",

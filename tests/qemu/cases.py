@@ -39,7 +39,7 @@ def second(tap, boot, switch):
     two = boot("two", 2, switch.port)
     two.ready()
     move = "sed 's/192\\.168\\.\\([0-9]*\\)\\./&1/' /etc/boardbox/board.toml >/tmp/two.toml"
-    code, said = two.run(f"boardbox down && {move} && boardbox up --any-board --profile /tmp/two.toml")
+    code, said = two.run(f"boardbox down && {move} && boardbox up --profile /tmp/two.toml")
     tap.case(code == 0, "wire: a second board, with addresses of its own", said)
     return two
 
