@@ -418,9 +418,10 @@ fn the_running_kernel_is_listed_as_lxc_does() {
     for line in [
         "--- Namespaces ---",
         "Namespaces: enabled",
-        "Pid namespace: missing",
+        "Pid namespace: required",
         "Macvlan: enabled, as a module",
-        "Cgroup device (cgroup v1): missing",
+        "Network namespace: missing",
+        "Cgroup device: missing (cgroup v1)",
     ] {
         assert!(told.iter().any(|told| told == line), "{line}: {told:#?}");
     }

@@ -154,8 +154,9 @@ fn run(tools: Tools) {
 fn our_path(sandbox: &Sandbox) -> String {
     let links = sandbox.dir.join("bin");
     std::fs::create_dir(&links).unwrap();
-    for name in ["start", "execute", "attach", "stop", "kill", "freeze", "unfreeze", "wait", "info", "cgroup"]
-    {
+    let names = "start execute attach stop kill freeze unfreeze wait info cgroup checkconfig"
+        .split_ascii_whitespace();
+    for name in names {
         let link = links.join(format!("lxc-{name}"));
         std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_boardbox"), link).unwrap();
     }

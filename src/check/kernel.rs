@@ -187,18 +187,18 @@ pub fn listing(kernel: &Config) -> String {
             if group(option) != wanted || !option.in_version(kernel.version) {
                 continue;
             }
-            let state = match kernel.setting(option.name) {
-                Setting::Yes => "enabled",
-                Setting::Module => "enabled, as a module",
-                Setting::No => "missing",
-            };
             text.push_str(&label(option.name));
-            text.push_str(match option.layout {
-                Layout::Auto => "",
-                Layout::V1 => " (cgroup v1)",
-                Layout::V2 => " (cgroup v2)",
+            text.push_str(match kernel.setting(option.name) {
+                Setting::Yes => ": enabled",
+                Setting::Module => ": enabled, as a module",
+                Setting::No if option.of == For::Any => ": required",
+                Setting::No => ": missing",
             });
-            text.push_str(&format!(": {state}\n"));
+            text.push_str(match option.layout {
+                Layout::Auto => "\n",
+                Layout::V1 => " (cgroup v1)\n",
+                Layout::V2 => " (cgroup v2)\n",
+            });
         }
     }
     text
