@@ -19,6 +19,15 @@ const FIRST_NEW: u32 = 353;
 #[cfg(target_arch = "aarch64")]
 const FIRST_NEW: u32 = 272;
 
+/// libc has no name for it on powerpc.
+const RSEQ: libc::c_long = if cfg!(target_arch = "x86_64") {
+    334
+} else if cfg!(target_arch = "powerpc") {
+    387
+} else {
+    293
+};
+
 /// Those that boardbox, musl or BusyBox are known to try.
 const NAMES: [(libc::c_long, &str); 16] = [
     (libc::SYS_openat2, "openat2"),
@@ -35,7 +44,7 @@ const NAMES: [(libc::c_long, &str); 16] = [
     (libc::SYS_getrandom, "getrandom"),
     (libc::SYS_statx, "statx"),
     (libc::SYS_faccessat2, "faccessat2"),
-    (libc::SYS_rseq, "rseq"),
+    (RSEQ, "rseq"),
     (libc::SYS_seccomp, "seccomp"),
 ];
 
