@@ -379,6 +379,30 @@ fn inputs_that_are_not_there_or_something_else_are_exit_code_3() {
 }
 
 #[test]
+fn what_may_not_be_read_is_told_and_no_pipe_is_waited_for() {
+    use std::os::unix::process::CommandExt;
+    let tree = Tree::new("unreadable");
+    tree.file("/srv/good/sbin/secret", 0o111, &elf(PPC, "", &[]));
+    tree.file("/srv/good/bin/waits", 0o755, &elf(PPC, "/lib/ld.so.1", &[(1, "libpipe.so")]));
+    assert!(Command::new("mkfifo").arg(tree.path("/lib/libpipe.so")).status().unwrap().success());
+    let profile = tree.path("/profile.toml");
+    let run = |command: &str| {
+        let text = format!(
+            "[board]\nname = 'b'\narch = 'ppc'\n[[container]]\nname = 'good'\nrootfs = '/srv/good'\n\
+             mounts = [{{ bind = '/lib', to = 'lib' }}]\ncommand = ['{command}']\n"
+        );
+        std::fs::write(&profile, text).unwrap();
+        let mut check = Command::new(BOARDBOX);
+        // Nobody in particular: root may read all.
+        lines(&check.args(["check", "--rootfs"]).arg(&tree.0).arg(&profile).uid(65534).output().unwrap())
+    };
+    let told = run("/sbin/secret");
+    assert!(told[0].ends_with("command /sbin/secret can not be read here (check it as one who may read the whole tree) [unreadable]"), "{told:?}");
+    let told = run("/bin/waits");
+    assert!(told[0].contains("/bin/waits needs libpipe.so, which is not inside"), "{told:?}");
+}
+
+#[test]
 fn the_issues_own_three_are_told_together() {
     let tree = Tree::new("three");
     let output = check(&[

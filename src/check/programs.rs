@@ -58,7 +58,11 @@ impl<'a> Programs<'a> {
             return;
         }
         self.executable(&place, at, report);
-        let head = place.read(0, 256).unwrap_or_default();
+        let Some(head) = place.read(0, 256) else {
+            let cause = format!("command {} can not be read here", place.path);
+            report.tell("unreadable", at, cause, "check it as one who may read the whole tree");
+            return;
+        };
         if head.starts_with(elf::MAGIC) {
             return self.elf(&place, at, report);
         }

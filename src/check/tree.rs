@@ -34,8 +34,11 @@ pub struct Place {
 }
 
 impl Place {
-    /// So many bytes at an offset, or as many as there are.
+    /// So many bytes at an offset, or as many as there are; of what is no file, which might never answer, none.
     pub fn read(&self, offset: u64, length: usize) -> Option<Vec<u8>> {
+        if !self.meta.is_file() {
+            return None;
+        }
         let file = File::open(&self.real).ok()?;
         let length = length.min(usize::try_from(self.meta.len().saturating_sub(offset)).unwrap_or(length));
         let mut bytes = vec![0; length];
