@@ -8,6 +8,7 @@
 # make deb     Debian packages of the three files, in dist/
 # make qemu BOARD=p4080ds|aarch64|x86_64 [SHELL=1]
 #              boots an emulated board with everything on it and runs the board tests, or leaves you at its shell
+# make inits   boots Debian with systemd, sysvinit and OpenRC on an emulated machine; each brings a board up and down (root)
 # make setup   what both need on a Debian machine with rustup (they call it themselves; root where packages are missing)
 #
 # dist/boardbox-ARCH alone is a target, too. CARGO_TARGET_DIR is respected.
@@ -23,7 +24,7 @@ export DESTDIR PREFIX ARCH INIT PROFILE LXC DOCS FILE
 architectures := powerpc aarch64 x86_64
 files := $(architectures:%=dist/boardbox-%)
 
-.PHONY: all setup test bench demo qemu man install deb clean FORCE
+.PHONY: all setup test bench demo qemu inits man install deb clean FORCE
 # cargo is parallel by itself, and two of them at once wait for each other's lock.
 .NOTPARALLEL:
 
@@ -61,6 +62,10 @@ deb: all
 qemu:
 	@scripts/setup qemu
 	@MAKEFLAGS= tests/qemu/run $(BOARD) $(qemu_options)
+
+inits: dist/boardbox-x86_64
+	@scripts/setup qemu inits
+	@MAKEFLAGS= tests/inits/run
 
 clean:
 	cargo clean

@@ -1,5 +1,8 @@
 //! `boardbox image`: the same bytes whatever the machine's clock, umask and directories are like; what is in them.
 
+mod sandbox;
+
+use sandbox::Sandbox;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -290,4 +293,40 @@ fn what_can_not_be_made_is_said_and_leaves_nothing() {
         "{said}"
     );
     assert_eq!(scratch.names(), before);
+}
+
+/// rootfs/README.md's container that costs no flash, on the kernel: its root file system is what `image` makes of the
+/// profile, everything that runs in it is the machine's.
+#[test]
+fn a_container_that_costs_no_flash_runs_on_the_boards_programs() {
+    let sandbox = Sandbox::new();
+    let readme = std::fs::read_to_string(Path::new(TOP).join("rootfs/README.md")).unwrap();
+    let section = readme.split_once("\n```toml\n").unwrap().1.split("\n```").next().unwrap();
+    let name = sandbox.name("thin");
+    let section = section.replace("name = \"thin\"", &format!("name = \"{name}\""));
+    let profile = sandbox.dir.join("p.toml").into_os_string().into_string().unwrap();
+    std::fs::write(&profile, format!("[board]\nname = 'b'\n{section}\n")).unwrap();
+    let tree = sandbox.dir.join("tree").into_os_string().into_string().unwrap();
+    let made =
+        Command::new(BOARDBOX).args(["image", "--profile", &profile, "-o", &format!("{tree}/")]).output();
+    let made = made.unwrap();
+    assert!(made.status.success() && made.stderr.is_empty(), "{}", String::from_utf8_lossy(&made.stderr));
+    let script = format!(
+        "set -e
+         mount --bind {tree}/srv /srv
+         find /srv/thin ! -type d
+         {BOARDBOX} start --profile {profile} {name}
+         {BOARDBOX} exec {name} -- sh -c 'tr \"\\0\" \" \" </proc/1/cmdline; echo x >/tmp/x; cat /tmp/x; ls -A /'
+         for path in /usr/bin/x /lib/x /x; do
+             if {BOARDBOX} exec {name} -- touch $path 2>{tree}/e; then echo $path is written; fi
+             sed 's/^.*: //' {tree}/e
+         done
+         {BOARDBOX} stop -k {name}"
+    );
+    let said = sandbox.sh(&script);
+    let mut expected = String::from("/bin/sleep 1000000 x\nbin\ndev\nlib\n");
+    // Where the board has none the skeleton has its place, and nothing is on it.
+    expected.push_str("lib64\nproc\nsbin\nsys\ntmp\nusr\n");
+    expected.push_str(&"Read-only file system\n".repeat(3));
+    assert_eq!((said.out.as_str(), said.code), (expected.as_str(), 0), "{}", said.err);
 }

@@ -1,0 +1,69 @@
+#!/bin/sh
+# check.sh INIT, on the machine, once its init has called boardbox: says what is so and what is not, has the init restart the
+# board and power the machine off. Lines for whoever watches begin with "#@".
+PATH=/usr/sbin:/usr/bin:/sbin:/bin
+export PATH
+init=$1
+
+say() { echo "#@ $*" >/dev/console; }
+
+# ok WHAT COMMAND...: the command succeeds.
+ok() {
+    what=$1
+    shift
+    if said=$("$@" 2>&1); then say "ok - $init: $what"; else
+        say "not ok - $init: $what"
+        echo "$said" | sed 's/^/#@   /' >/dev/console
+    fi
+}
+
+refused() { ! "$@" 2>/tmp/why && grep -q 'Read-only file system' /tmp/why; }
+is() { [ "$1" = "$2" ] || { echo "\"$1\" is not \"$2\""; return 1; }; }
+pid() { boardbox info --json thin | sed 's/.*"pid":\([0-9]*\).*/\1/'; }
+enslaved() { [ -e /sys/class/net/br0/brif/eth0 ]; }
+
+# The init's own word on it.
+active() {
+    case $init in
+        systemd) systemctl is-active boardbox ;;
+        sysvinit) /etc/init.d/boardbox status ;;
+        openrc) rc-service boardbox status && rc-status default | grep -q 'boardbox.*started' ;;
+    esac
+}
+
+restarted() {
+    case $init in
+        systemd) systemctl restart boardbox ;;
+        sysvinit) /etc/init.d/boardbox restart ;;
+        openrc) rc-service boardbox restart ;;
+    esac
+}
+
+# Whoever calls this may be called before boardbox has come to its end.
+n=0
+until boardbox info thin >/dev/null 2>&1 || [ $n -ge 60 ]; do
+    sleep 1
+    n=$((n + 1))
+done
+sleep 2
+
+say "$init: $(cat /proc/1/comm), $(grep PRETTY /etc/os-release), Linux $(uname -r)"
+boardbox ps 2>&1 | sed 's/^/#@ /' >/dev/console
+boardbox status 2>&1 | sed 's/^/#@ /' >/dev/console
+ok "the container runs" boardbox wait -s RUNNING -t 5 thin
+ok "its init calls it up" active
+ok "the port that /etc/default or /etc/conf.d names is on the bridge" enslaved
+ok "a bound program runs inside" boardbox exec thin -- /usr/bin/env true
+ok "what is bound is read-only" refused boardbox exec thin -- touch /usr/bin/x
+ok "so is the skeleton" refused boardbox exec thin -- touch /x
+ok "the skeleton has no file in it" is "$(find /var/lib/boardbox/thin -type f | wc -l)" 0
+ok "the container has its address" boardbox exec thin -- ip -4 addr show eth0 up
+before=$(pid)
+ok "the init restarts it" restarted
+ok "the container runs again" boardbox wait -s RUNNING -t 30 thin
+ok "it is another one" test "$(pid)" != "$before"
+say "done: powering off"
+case $init in
+    systemd) systemctl --no-block poweroff ;;
+    *) shutdown -h -P now ;;
+esac
