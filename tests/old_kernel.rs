@@ -84,3 +84,27 @@ fn a_safe_container_runs_and_no_new_privs_says_what_it_needs() {
     assert!(said.code == 0 && said.out.ends_with("end\n"), "{said:?}");
     assert!(said.out.contains("/dev/null") && said.err.contains("Read-only file system"), "{said:?}");
 }
+
+#[test]
+fn a_board_comes_up_is_ready_restarts_and_goes_down() {
+    let sandbox = Sandbox::new();
+    let (a, b, old) = (&sandbox.name("a"), &sandbox.name("b"), &old_kernel());
+    let root = "rootfs = \"/var/lib/lxc/temp/rootfs\"\nmounts = [{ type = 'tmpfs', to = 'run' }]";
+    let text = format!(
+        "[board]\nname = 't'\n[[container]]\nname = '{a}'\n{root}\nready = 'tcp:80'\n\
+         command = ['/bin/sh', '-c', 'nc -ll -p 80 -e true']\n\
+         [[container]]\nname = '{b}'\n{root}\nrequires = ['{a}']\nready = 'file:/run/up'\nrestart = 'always'\nrestart-delay = '10ms'\n\
+         command = ['/bin/sh', '-c', 'touch /run/up; sleep 1000']\n"
+    );
+    let file = &sandbox.file("board.toml", &text);
+    let said = sandbox.sh(&format!("{old} {BOARDBOX} up --json {file}"));
+    assert_eq!((said.code, said.err.as_str()), (0, ""), "{said:?}");
+    assert_eq!(said.out.matches("\"event\":\"ready\"").count(), 2, "{said:?}");
+    let init = sandbox.pid("init", b);
+    assert_eq!(sandbox.sh(&format!("{old} {BOARDBOX} kill {b}")).code, 0);
+    sandbox.until("its restart", || ![0, init].contains(&sandbox.pid("init", b)));
+    let said = sandbox.sh(&format!("{old} {BOARDBOX} status {file}"));
+    assert!(said.code == 0 && said.out.contains(", 1 restart, the last end: SIGKILL\n"), "{said:?}");
+    assert_eq!(sandbox.sh(&format!("{old} {BOARDBOX} down -q")).code, 0);
+    sandbox.assert_nothing_left(&[a, b]);
+}

@@ -455,3 +455,45 @@ fn the_board_is_asked_whether_the_profile_is_its_own() {
     assert_eq!((said.code, said.err.as_str()), (0, ""), "{said:?}");
     assert_eq!(sandbox.boardbox(&["down"]).code, 0);
 }
+
+#[test]
+fn a_down_ends_an_up_that_is_under_way() {
+    let sandbox = Sandbox::new();
+    let slow = "trap 'sleep 1; exit 0' PWR; sleep 1000 & wait";
+    let file = &board(
+        &sandbox,
+        "",
+        &[
+            One("never", SLEEP, "ready = 'file:/never'\nready-timeout = '50s'"),
+            One("child", SLEEP, "after = ['@never']"),
+            One("slow", slow, ""),
+        ],
+    );
+    let up = sandbox
+        .boardbox_command(&["up", file])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    sandbox.until("both", || {
+        let ps = sandbox.boardbox(&["ps"]).out;
+        ps.contains("never-") && ps.contains("slow-")
+    });
+    // Its trap is set a moment after it runs.
+    std::thread::sleep(std::time::Duration::from_millis(300));
+    let begun = std::time::Instant::now();
+    let said = sandbox.boardbox(&["down"]);
+    assert_eq!((said.code, said.err.as_str()), (0, ""), "{said:?}");
+    let output = up.wait_with_output().unwrap();
+    assert!(begun.elapsed().as_secs() < 20);
+    let err = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(3), "{err}");
+    assert!(err.contains(&format!("\"{}\": it has ended", sandbox.name("never"))), "{err}");
+    // never ends at once, slow a second later: in between nothing is started.
+    let child = sandbox.name("child");
+    assert!(
+        err.contains(&format!("container \"{child}\": the board is being taken down (boardbox down")),
+        "{err}"
+    );
+    gone(&sandbox, &["never", "child", "slow"]);
+}

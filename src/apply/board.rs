@@ -16,6 +16,9 @@ use std::time::{Duration, Instant};
 /// Holds the path of the profile the board is up with, and its ports. No container can have this name.
 const PROFILE: &str = "/run/boardbox/.profile";
 
+/// There while the board is being taken down: an `up` that is under way starts nothing more.
+const DOWN: &str = "/run/boardbox/.down";
+
 /// How long another `up` or `down` is waited for.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -77,6 +80,8 @@ fn prepared() -> Result<Lock> {
 }
 
 fn up_locked(board: &Board, progress: &mut dyn FnMut(usize, usize, &Step)) -> Result<Vec<Planned>> {
+    // Of a down that was killed.
+    let _ = std::fs::remove_file(DOWN);
     let host = with_ports(board, settled(!board.bridges.is_empty() || !board.containers.is_empty())?)?;
     let steps = plan::board::up(board, &host)?;
     let mut record = Record::load()?;
@@ -136,6 +141,21 @@ fn together_unseen(controller: &Controller, host: &Host) -> bool {
         && host.controllers.iter().filter(together).count() > 1
 }
 
+/// Tells an `up` that is under way that the board is being taken down. Where nothing is up there is nobody to tell.
+pub fn begin_down() {
+    let _ = std::fs::write(DOWN, "");
+}
+
+/// The end of that, whichever it was.
+pub fn end_down() {
+    let _ = std::fs::remove_file(DOWN);
+}
+
+/// Whether the board is being taken down.
+pub fn is_going_down() -> bool {
+    std::fs::metadata(DOWN).is_ok()
+}
+
 /// Takes back what `up` made, the last first, and nothing else. What can not be taken back stays in the record for the
 /// next `down`; the errors say why.
 pub fn down() -> Result<Vec<Error>> {
@@ -148,6 +168,7 @@ pub fn down() -> Result<Vec<Error>> {
     if errors.is_empty() {
         let _ = std::fs::remove_file(PROFILE);
     }
+    end_down();
     drop(lock);
     run::release();
     Ok(errors)

@@ -279,7 +279,7 @@ fn differences<'a>(
     board: &'a Board,
     containers: &[control::Seen],
 ) -> Result<Vec<(Option<&'a ContainerName>, String)>> {
-    let host = apply::host::read(!board.bridges.is_empty())?;
+    let host = apply::host::read(true)?;
     let mut found: Vec<(Option<&ContainerName>, String)> = match plan::board::up(board, &host) {
         Ok(steps) => steps.iter().map(|planned| (None, format!("not done: {}", planned.step))).collect(),
         Err(error) => vec![(None, error.to_string())],

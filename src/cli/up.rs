@@ -131,6 +131,14 @@ fn wanted<'a>(board: &'a Board, names: &[ContainerName], groups: &[String]) -> R
     Ok(wanted)
 }
 
+/// An error while the board is being taken down.
+fn may_start() -> Result<()> {
+    match apply::board::is_going_down() {
+        true => Err(Error::host("the board is being taken down").hint("boardbox down runs this moment")),
+        false => Ok(()),
+    }
+}
+
 /// Starts them and what they require, and says what comes of it.
 fn start(board: &Board, chosen: &[&Container], begun: Instant, json: bool) -> Run {
     let containers = with_required(&board.containers, chosen);
@@ -157,7 +165,7 @@ fn start(board: &Board, chosen: &[&Container], begun: Instant, json: bool) -> Ru
             say(&format!("container  {name:width$}  {line}\n"));
         }
     };
-    let started = several::start(&containers, &options(board), begun, &mut tell)?;
+    let started = several::start(&containers, &options(board), begun, &mut may_start, &mut tell)?;
     if json {
         print(format_args!("{}\n", timeline(board, &containers, &started, begun)))?;
     }
@@ -244,9 +252,13 @@ pub fn down(words: &Words) -> Run {
             names.extend(client::names()?.into_iter().filter(|name| !known.contains(name)));
         }
     }
-    let code = stop(&names, &profile, args.timeout)?;
-    if !chosen.is_empty() || code != 0 {
-        return Ok(code);
+    if chosen.is_empty() {
+        apply::board::begin_down();
+    }
+    let code = stop(&names, &profile, args.timeout);
+    if !chosen.is_empty() || !matches!(code, Ok(0)) {
+        apply::board::end_down();
+        return code.map_err(Into::into);
     }
     state::forget_ends();
     let left = apply::board::down()?;

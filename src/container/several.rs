@@ -98,15 +98,17 @@ struct Starter<'a> {
     phases: Vec<Phase>,
     sequence: Sequence,
     started: Started,
+    may: &'a mut dyn FnMut() -> Result<()>,
     tell: &'a mut dyn FnMut(&Started),
 }
 
-/// Starts them, and waits until each is ready or has failed; those that run already count as started. `tell` is told after each
-/// event. Times count from `begun`.
+/// Starts them, and waits until each is ready or has failed; those that run already count as started. `may` is asked
+/// before each start, and its error is that container's; `tell` is told after each event. Times count from `begun`.
 pub fn start(
     containers: &[&Container],
     options: &Options,
     begun: Instant,
+    may: &mut dyn FnMut() -> Result<()>,
     tell: &mut dyn FnMut(&Started),
 ) -> Result<Started> {
     let mut starter = Starter {
@@ -116,6 +118,7 @@ pub fn start(
         phases: containers.iter().map(|_| Phase::Idle).collect(),
         sequence: Sequence::starting(containers),
         started: Started::default(),
+        may,
         tell,
     };
     let running = client::names()?;
@@ -189,6 +192,9 @@ impl Starter<'_> {
         // A second attempt is no second start.
         if self.started.when(index, What::Start).is_none() {
             self.happened(index, What::Start);
+        }
+        if let Err(error) = (self.may)() {
+            return self.fail(index, error.tried(format!("container \"{}\"", container.name)));
         }
         let phases = &mut self.phases;
         match launch::begin(container, self.options, &mut || phases.clear()) {
