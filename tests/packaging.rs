@@ -90,6 +90,84 @@ fn a_target_tree_gets_the_file_its_names_and_the_init_script() {
 }
 
 #[test]
+fn a_profile_that_names_other_files_is_installed_as_one() {
+    let tree = Scratch::new("extends");
+    let mut install = script("install");
+    install.env("DESTDIR", tree.path()).env("DOCS", "0");
+    install.env("PROFILE", format!("{TOP}/boards/qemu-ppce500.toml"));
+    run(&mut install);
+    let installed = tree.0.join("etc/boardbox/board.toml");
+    let read = |path: &Path| boardbox::profile::toml::read(path.to_str().unwrap()).unwrap();
+    let (there, here) = (read(&installed), read(&Path::new(TOP).join("boards/qemu-ppce500.toml")));
+    assert_eq!((there.containers, there.bridges), (here.containers, here.bridges));
+    let mode = std::os::unix::fs::MetadataExt::mode(&std::fs::metadata(&installed).unwrap());
+    assert_eq!(mode & 0o777, 0o644);
+    assert!(!std::fs::read_to_string(&installed).unwrap().contains("extends"));
+}
+
+/// Buildroot's package, by make: Buildroot itself is stood in for by what its infrastructure defines and calls.
+#[test]
+fn buildroots_package_installs_what_it_says() {
+    let work = Scratch::new("buildroot");
+    // The source tree as Buildroot copies it, with a file that runs here.
+    let build = work.0.join("build");
+    std::fs::create_dir_all(build.join("dist")).unwrap();
+    for entry in std::fs::read_dir(TOP).unwrap().flatten().filter(|entry| entry.file_name() != "dist") {
+        std::os::unix::fs::symlink(entry.path(), build.join(entry.file_name())).unwrap();
+    }
+    for arch in ["aarch64", std::env::consts::ARCH] {
+        std::fs::copy(BOARDBOX, build.join("dist").join(format!("boardbox-{arch}"))).unwrap();
+    }
+    let make = |rules: &str| {
+        let file = work.0.join("Makefile");
+        let head = format!(
+            "BR2_EXTERNAL_BOARDBOX_PATH = {TOP}/packaging/buildroot\nBR2_aarch64 = y\nHOSTARCH = {}\n\
+             TARGET_DIR = {}/target\nINSTALL = install\nqstrip = $(strip $(subst \",,$(1)))\n\
+             KCONFIG_ENABLE_OPT = echo enable $(1)\ngeneric-package = BOARDBOX_IS_A_PACKAGE = y\n",
+            std::env::consts::ARCH,
+            work.path()
+        );
+        std::fs::write(&file, format!("{head}{rules}")).unwrap();
+        Command::new("make").arg("--no-print-directory").args(["-f"]).arg(&file).output().unwrap()
+    };
+    let steps = "include $(BR2_EXTERNAL_BOARDBOX_PATH)/external.mk\nall: $(BUILD)/.stamp\n.PHONY: $(BUILD)/.stamp\n\
+         $(BUILD)/.stamp:\n\ttest $(BOARDBOX_IS_A_PACKAGE) = y\n\t$(BOARDBOX_BUILD_CMDS)\n\
+         \t$(BOARDBOX_INSTALL_TARGET_CMDS)\n\t$(BOARDBOX_INSTALL_INIT_SYSV)\n\t$(BOARDBOX_LINUX_CONFIG_FIXUPS)\n";
+    let rules = |profile: &str| {
+        let top =
+            format!("BR2_PACKAGE_BOARDBOX_PROFILE = \"{profile}\"\nBR2_PACKAGE_BOARDBOX_LXC_NAMES = y\n");
+        format!("{top}BUILD = {}\n{steps}", build.display())
+    };
+    let made = make(&rules(&format!("{TOP}/boards/qemu-ppce500.toml")));
+    assert!(made.status.success(), "{}", text(&made));
+    let said = text(&made);
+    assert!(
+        said.contains("enable CONFIG_MACVLAN\n") && said.contains("enable CONFIG_BPF_SYSCALL\n"),
+        "{said}"
+    );
+    let target = Scratch(work.0.join("target"));
+    let list = target.list();
+    for wanted in [
+        "755 usr/sbin/boardbox",
+        "777 usr/sbin/lxc-start boardbox",
+        "644 etc/boardbox/board.toml",
+        "755 etc/init.d/S50boardbox",
+    ] {
+        assert!(list.iter().any(|line| line == wanted), "{wanted} is not in {list:#?}");
+    }
+    drop(target);
+    // A profile with a mistake fails the build before it is on the target.
+    let bad = work.0.join("bad.toml").into_os_string().into_string().unwrap();
+    std::fs::write(&bad, "[board]\nnam = 'b'\n").unwrap();
+    let made = make(&rules(&bad));
+    assert!(!made.status.success() && text(&made).contains("unknown key \"nam\""), "{}", text(&made));
+    assert!(!work.0.join("target/etc/boardbox/board.toml").exists());
+    std::fs::remove_file(build.join("dist/boardbox-aarch64")).unwrap();
+    let made = make(&rules(""));
+    assert!(text(&made).contains("boardbox: run make dist/boardbox-aarch64 in"), "{}", text(&made));
+}
+
+#[test]
 fn what_cannot_be_installed_is_said() {
     let tree = Scratch::new("wrong");
     let wrong = script("install").env("DESTDIR", tree.path()).env("INIT", "upstart").output().unwrap();
@@ -173,6 +251,9 @@ fn bash_completes_commands_options_and_files() {
     assert_eq!(completed(&dir, &["boardbox", "unf"]), ["unfreeze"]);
     assert_eq!(completed(&dir, &["boardbox", "up", "p40"]), ["p4080ds.toml"]);
     assert_eq!(completed(&dir, &["boardbox", "up", "--po"]), ["--port"]);
+    assert_eq!(completed(&dir, &["boardbox", "image", "--ov"]), ["--overlay"]);
+    assert_eq!(completed(&dir, &["boardbox", "image", "--profile", "p40"]), ["p4080ds.toml"]);
+    assert_eq!(completed(&dir, &["boardbox", "convert", "demo-"]), ["demo-b.conf"]);
     assert_eq!(completed(&dir, &["lxc-start", "--rc"]), ["--rcfile"]);
     assert_eq!(completed(&dir, &["lxc-start", "-f", "p40"]), ["p4080ds.toml"]);
     // A command that runs inside is not boardbox's to complete.
