@@ -9,7 +9,7 @@ mod made;
 
 use boardbox::check::kernel::OPTIONS;
 use boardbox::check::rules::RULES;
-use made::{Kind, PPC, X86_64, dtb, elf};
+use made::{ARM, Kind, PPC, X86_64, dtb, elf};
 use std::collections::BTreeSet;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
@@ -55,6 +55,7 @@ impl Tree {
             "damaged",
             "linkedproc",
             "outside",
+            "arm",
             "little",
         ] {
             for dir in ["proc", "sys", "dev", "lib"] {
@@ -95,6 +96,7 @@ impl Tree {
         tree.file("/srv/other/sbin/init", 0o755, &elf(PPC, "/lib/ld.so.1", &[(1, "libx86.so")]));
         tree.file("/srv/noproc/sbin/init", 0o755, &fixed);
         tree.file("/srv/linkedproc/sbin/init", 0o755, &fixed);
+        tree.file("/srv/arm/sbin/init", 0o755, &elf(ARM, "", &[]));
         // There on any build machine, and not inside.
         tree.link("/srv/outside/sbin/init", "/bin/sh");
         tree.file("/srv/little/sbin/init", 0o755, &elf(Kind { big: false, ..PPC }, "", &[]));

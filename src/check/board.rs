@@ -59,7 +59,7 @@ pub fn board(board: &Board, found: Findings, against: &Against<'_>) -> Report {
         layout::check(board, &mut report);
         security::check(board, &mut report);
         if let Some(tree) = &against.tree {
-            rootfs::check(board, tree, &mut report);
+            rootfs::check(board, tree, against.kernel, &mut report);
         }
         if let Some(kernel) = against.kernel {
             needs::check(board, kernel, &mut report);

@@ -165,33 +165,33 @@ pub struct Arch {
     pub big: bool,
     /// The multiarch tuple.
     pub tuple: &'static str,
-    /// The 32-bit one whose programs its kernels run, too, as far as they are configured for it.
-    pub also: Option<&'static str>,
+    /// The 32-bit one whose programs its kernels run, too, and the option that they need for it.
+    pub also: Option<(&'static str, &'static str)>,
 }
 
 const fn arch(name: &'static str, machine: u16, wide: bool, big: bool, tuple: &'static str) -> Arch {
     Arch { name, machine, wide, big, tuple, also: None }
 }
 
-const fn with(mut arch: Arch, also: &'static str) -> Arch {
-    arch.also = Some(also);
+const fn with(mut arch: Arch, also: &'static str, option: &'static str) -> Arch {
+    arch.also = Some((also, option));
     arch
 }
 
 /// Those of `board.arch`; the several arms of 32 bits are one here, so are the x86 ones.
 pub const ARCHES: &[Arch] = &[
     arch("ppc", 20, false, true, "powerpc-linux-gnu"),
-    with(arch("ppc64", 21, true, true, "powerpc64-linux-gnu"), "ppc"),
+    with(arch("ppc64", 21, true, true, "powerpc64-linux-gnu"), "ppc", "COMPAT"),
     arch("ppc64le", 21, true, false, "powerpc64le-linux-gnu"),
-    with(arch("aarch64", 183, true, false, "aarch64-linux-gnu"), "arm"),
+    with(arch("aarch64", 183, true, false, "aarch64-linux-gnu"), "arm", "COMPAT"),
     arch("arm", 40, false, false, "arm-linux-gnueabihf"),
-    with(arch("x86_64", 62, true, false, "x86_64-linux-gnu"), "i686"),
+    with(arch("x86_64", 62, true, false, "x86_64-linux-gnu"), "i686", "IA32_EMULATION"),
     arch("i686", 3, false, false, "i386-linux-gnu"),
     arch("mips", 8, false, true, "mips-linux-gnu"),
-    with(arch("mips64", 8, true, true, "mips64-linux-gnuabi64"), "mips"),
+    with(arch("mips64", 8, true, true, "mips64-linux-gnuabi64"), "mips", "MIPS32_O32"),
     arch("riscv32", 243, false, false, "riscv32-linux-gnu"),
     arch("riscv64", 243, true, false, "riscv64-linux-gnu"),
-    with(arch("s390x", 22, true, true, "s390x-linux-gnu"), "s390"),
+    with(arch("s390x", 22, true, true, "s390x-linux-gnu"), "s390", "COMPAT"),
     arch("loongarch64", 258, true, false, "loongarch64-linux-gnu"),
 ];
 
@@ -212,7 +212,13 @@ impl Arch {
 
     /// Whether its kernels run the file.
     pub fn runs(&self, elf: &Elf) -> bool {
-        self.is(elf) || self.also.and_then(named).is_some_and(|also| also.is(elf))
+        self.is(elf) || self.option(elf).is_some()
+    }
+
+    /// The option that its kernels need to run the file, if it is the 32-bit sibling's.
+    pub fn option(&self, elf: &Elf) -> Option<&'static str> {
+        let (name, option) = self.also?;
+        named(name)?.is(elf).then_some(option)
     }
 
     /// `ppc (32-bit, big-endian)`.

@@ -29,6 +29,8 @@ pub enum For {
     Setting(&'static str),
     /// Mounts of a file system of this type.
     Mount(&'static str),
+    /// Programs that only a look into the file tree tells (`programs`).
+    Program,
 }
 
 /// An option of the kernel's.
@@ -133,6 +135,10 @@ pub const OPTIONS: &[Opt] = &[
     opt("CGROUP_CPUACCT", For::Controller("cpuacct"), "cpu time is not counted").v1(),
     opt("BLK_CGROUP", For::Controller("blkio"), "input and output are neither limited nor counted"),
     opt("BLK_DEV_THROTTLING", For::Setting("blkio.throttle."), "disks are not throttled"),
+    opt("BINFMT_SCRIPT", For::Program, "scripts are not executed"),
+    opt("COMPAT", For::Program, "32-bit programs are not executed"),
+    opt("IA32_EMULATION", For::Program, "32-bit programs are not executed"),
+    opt("MIPS32_O32", For::Program, "32-bit programs are not executed"),
     opt("OVERLAY_FS", For::Mount("overlay"), "the mount fails"),
     opt("SQUASHFS", For::Mount("squashfs"), "the mount fails"),
     opt("EXT4_FS", For::Mount("ext4"), "the mount fails"),
@@ -184,7 +190,7 @@ pub fn listing(kernel: &Config) -> String {
     for wanted in GROUPS {
         text.push_str(&format!("\n--- {wanted} ---\n"));
         for option in OPTIONS {
-            if group(option) != wanted || !option.in_version(kernel.version) {
+            if group(option) != wanted || option.of == For::Program || !option.in_version(kernel.version) {
                 continue;
             }
             text.push_str(&label(option.name));

@@ -66,6 +66,7 @@ fn need<'a>(board: &'a Board, of: For) -> Option<Need<'a>> {
             true => container.cgroup.iter().find(|rule| rule.file.starts_with(file)).map(|rule| &rule.origin),
             false => rule(container, file).map(|rule| &rule.origin),
         }),
+        For::Program => None,
         For::Mount(fstype) => first(board, |container| {
             container.mounts.iter().find(|mount| mount.fstype == fstype).map(|mount| &mount.origin)
         }),

@@ -1,6 +1,8 @@
 //! A container's programs: there, executable, for this processor, and with all that the dynamic linker will look for.
 
+use super::config::{Config, Setting};
 use super::elf::{self, Arch, Elf};
+use super::kernel::OPTIONS;
 use super::tree::{Found, Place, View};
 use super::{Report, at};
 use crate::error::Origin;
@@ -17,13 +19,19 @@ pub struct Programs<'a> {
     inside: &'a View<'a>,
     arch: Option<&'static Arch>,
     search: &'a str,
+    kernel: Option<&'a Config>,
 }
 
 impl<'a> Programs<'a> {
-    pub fn new(board: &Board, container: &'a Container, inside: &'a View<'a>) -> Self {
+    pub fn new(
+        board: &Board,
+        container: &'a Container,
+        inside: &'a View<'a>,
+        kernel: Option<&'a Config>,
+    ) -> Self {
         let own = container.environment.iter().rev().find(|variable| variable.0 == "PATH");
         let search = own.map_or(DEFAULT_PATH, |variable| variable.1.as_str());
-        Self { container, inside, arch: elf::named(&board.arch), search }
+        Self { container, inside, arch: elf::named(&board.arch), search, kernel }
     }
 
     /// What it runs.
@@ -69,12 +77,24 @@ impl<'a> Programs<'a> {
         let line = head.strip_prefix(b"#!").and_then(|rest| rest.split(|byte| *byte == b'\n').next());
         let line = line.map(|line| String::from_utf8_lossy(line).into_owned());
         match line.as_deref().and_then(|line| line.split_ascii_whitespace().next()) {
-            Some(interpreter) if depth < MOST_SCRIPTS => self.program(interpreter, at, depth + 1, report),
+            Some(interpreter) if depth < MOST_SCRIPTS => {
+                self.option("BINFMT_SCRIPT", &place, at, report);
+                self.program(interpreter, at, depth + 1, report);
+            }
             _ => {
                 let cause =
                     format!("command {} is neither an ELF file nor a script that begins with #!", place.path);
                 report.tell("not-a-program", at, cause, "the kernel answers ENOEXEC");
             }
+        }
+    }
+
+    /// An option that the kernel, if it is known, needs for this program.
+    fn option(&self, name: &str, place: &Place, at: &Origin, report: &mut Report) {
+        let Some(option) = OPTIONS.iter().find(|option| option.name == name) else { return };
+        if self.kernel.is_some_and(|kernel| kernel.setting(name) == Setting::No) {
+            let cause = format!("CONFIG_{name} is not set: {}, and {} is one", option.fails, place.path);
+            report.tell("kernel-option", at, cause, "");
         }
     }
 
@@ -133,6 +153,9 @@ impl<'a> Programs<'a> {
             report.tell("wrong-architecture", at, cause, "");
             // What it would be linked with is no help any more.
             return;
+        }
+        if let Some(name) = self.arch.and_then(|arch| arch.option(&program)) {
+            self.option(name, place, at, report);
         }
         let Some(interpreter) = program.interpreter.clone() else { return };
         match self.inside.find(&interpreter) {

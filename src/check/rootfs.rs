@@ -1,5 +1,6 @@
 //! `--rootfs`: whether what the profile names is in the target's file tree, as the board and each container will see it.
 
+use super::config::Config;
 use super::programs::Programs;
 use super::tree::{Found, Tree, View};
 use super::{Report, at, called};
@@ -9,7 +10,7 @@ use crate::profile::container::{Container, Dev, Mount};
 use crate::profile::{Board, fstab};
 use std::path::PathBuf;
 
-pub fn check(board: &Board, tree: &Tree, report: &mut Report) {
+pub fn check(board: &Board, tree: &Tree, kernel: Option<&Config>, report: &mut Report) {
     let host = tree.host();
     for container in &board.containers {
         report.about = called(container);
@@ -28,7 +29,7 @@ pub fn check(board: &Board, tree: &Tree, report: &mut Report) {
         for mount in &container.mounts {
             mounted(container, mount, &mount.origin, &host, &mut inside, report);
         }
-        Programs::new(board, container, &inside).check(report);
+        Programs::new(board, container, &inside, kernel).check(report);
     }
     report.about.clear();
 }
