@@ -5,10 +5,13 @@
 
 #![cfg(feature = "workbench")]
 
+#[path = "check/json.rs"]
+mod json;
 mod made;
 
 use boardbox::check::kernel::OPTIONS;
 use boardbox::check::rules::RULES;
+use json::Json;
 use made::{ARM, Kind, PPC, X86_64, dtb, elf};
 use std::collections::BTreeSet;
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -282,9 +285,9 @@ const MIXED: &str = "mixed/board.toml";
 fn json_has_every_finding() {
     let output = check(&["--json", MIXED]);
     assert_eq!(output.status.code(), Some(2));
-    let json = serde(&output.stdout);
-    assert_eq!(["errors", "warnings", "notes"].map(|key| json[key].clone()), ["1", "1", "1"].map(Json::bare));
-    let findings = json["findings"].list();
+    let told = json::parse(&output.stdout);
+    assert_eq!(["errors", "warnings", "notes"].map(|key| told[key].clone()), ["1", "1", "1"].map(Json::bare));
+    let findings = told["findings"].list();
     let severities: Vec<&str> = findings.iter().map(|finding| finding["severity"].text()).collect();
     assert_eq!(severities, ["error", "note", "warning"]);
     let first = &findings[0];
@@ -295,7 +298,7 @@ fn json_has_every_finding() {
         "container \"a\": link \"eth0\" is a port of br0: the kernel takes no macvlan on it"
     );
     assert_eq!(first["hint"].text(), "link = \"br0\"");
-    let none = serde(&check(&["--json", "right-least.toml"]).stdout);
+    let none = json::parse(&check(&["--json", "right-least.toml"]).stdout);
     assert_eq!((none["findings"].list().len(), &none["errors"]), (0, &Json::bare("0")));
 }
 
@@ -303,7 +306,7 @@ fn json_has_every_finding() {
 fn sarif_is_what_the_standard_says() {
     let output = check(&["--sarif", MIXED, "/nonexistent/a b.toml"]);
     assert_eq!(output.status.code(), Some(2));
-    let sarif = serde(&output.stdout);
+    let sarif = json::parse(&output.stdout);
     // Section 3.13: version is required, and $schema names it.
     assert_eq!(sarif["version"].text(), "2.1.0");
     assert!(sarif["$schema"].text().contains("sarif-2.1.0"));
@@ -454,117 +457,4 @@ fn the_running_kernel_is_listed_as_lxc_does() {
     // 4.19 has no CPUSETS_V1 yet, and no CGROUP_MEM_RES_CTLR any more.
     assert!(!told.iter().any(|told| told.contains("CPUSETS_V1")));
     assert_eq!(run("nothing").status.code(), Some(1));
-}
-
-/// JSON, read strictly enough for a test.
-#[derive(Clone, Debug, PartialEq)]
-enum Json {
-    Text(String),
-    Bare(String),
-    List(Vec<Json>),
-    Table(Vec<(String, Json)>),
-}
-
-impl Json {
-    fn bare(text: &str) -> Self {
-        Json::Bare(text.into())
-    }
-
-    fn text(&self) -> &str {
-        match self {
-            Json::Text(text) => text,
-            other => panic!("{other:?} is no text"),
-        }
-    }
-
-    fn list(&self) -> &[Json] {
-        match self {
-            Json::List(list) => list,
-            other => panic!("{other:?} is no list"),
-        }
-    }
-
-    fn get(&self, key: &str) -> Option<&Json> {
-        match self {
-            Json::Table(entries) => entries.iter().find(|entry| entry.0 == key).map(|entry| &entry.1),
-            other => panic!("{other:?} is no table"),
-        }
-    }
-}
-
-impl std::ops::Index<&str> for Json {
-    type Output = Json;
-
-    fn index(&self, key: &str) -> &Json {
-        self.get(key).unwrap_or_else(|| panic!("no {key} in {self:?}"))
-    }
-}
-
-fn serde(bytes: &[u8]) -> Json {
-    let text: Vec<char> = std::str::from_utf8(bytes).unwrap().trim_end().chars().collect();
-    let mut at = 0;
-    let value = value(&text, &mut at);
-    assert_eq!(at, text.len(), "something follows");
-    value
-}
-
-fn value(text: &[char], at: &mut usize) -> Json {
-    match text[*at] {
-        '"' => Json::Text(string(text, at)),
-        '[' => {
-            let mut list = Vec::new();
-            *at += 1;
-            while text[*at] != ']' {
-                list.push(value(text, at));
-                *at += usize::from(text[*at] == ',');
-            }
-            *at += 1;
-            Json::List(list)
-        }
-        '{' => {
-            let mut entries: Vec<(String, Json)> = Vec::new();
-            *at += 1;
-            while text[*at] != '}' {
-                let key = string(text, at);
-                assert!(entries.iter().all(|entry| entry.0 != key), "{key} is there twice");
-                assert_eq!(text[*at], ':');
-                *at += 1;
-                entries.push((key, value(text, at)));
-                *at += usize::from(text[*at] == ',');
-            }
-            *at += 1;
-            Json::Table(entries)
-        }
-        _ => {
-            let from = *at;
-            while !",]}".contains(text[*at]) {
-                *at += 1;
-            }
-            Json::Bare(text[from..*at].iter().collect())
-        }
-    }
-}
-
-fn string(text: &[char], at: &mut usize) -> String {
-    assert_eq!(text[*at], '"');
-    let mut string = String::new();
-    *at += 1;
-    while text[*at] != '"' {
-        assert!(text[*at] >= ' ', "a control character");
-        if text[*at] == '\\' {
-            *at += 1;
-            if text[*at] == 'u' {
-                let code: String = text[*at + 1..*at + 5].iter().collect();
-                string.push(char::from_u32(u32::from_str_radix(&code, 16).unwrap()).unwrap());
-                *at += 4;
-            } else {
-                string.push(text[*at]);
-            }
-        } else {
-            string.push(text[*at]);
-        }
-        *at += 1;
-    }
-    *at += 1;
-    string
 }
