@@ -275,7 +275,7 @@ fn gateways(
     }
 }
 
-/// A gateway, none for `auto`, is in a subnet of its interface, and is somebody else.
+/// A gateway, none for `auto`, is in a subnet of its interface, and is somebody else's address.
 fn reachable(
     board: &Board,
     nic: &Nic,
@@ -294,13 +294,13 @@ fn reachable(
             if none {
                 let cause =
                     format!("{who}: {key} is auto, the address of {link}, which has none in this profile");
-                report.tell("gateway", at, cause, "give the [[bridge]] one, or name the gateway");
+                report.tell("gateway-auto", at, cause, "give the [[bridge]] one, or name the gateway");
             }
         }
         return;
     };
     if addresses.iter().filter(mine).any(|address| address.ip == ip) {
-        report.tell("gateway", at, format!("{who}: the gateway {ip} is its own address"), "");
+        report.tell("gateway", at, format!("{who}: the gateway {ip} is its own address"), "it leads nowhere");
         return;
     }
     let link_local = matches!(ip, IpAddr::V6(ip) if ip.is_unicast_link_local());
@@ -314,10 +314,10 @@ fn reachable(
         .map(|address| format!("{}/{}", address.ip, address.prefix))
         .collect();
     let cause = match subnets.is_empty() {
-        true => format!("{who}: the gateway {ip} is out of reach without an address"),
-        false => format!("{who}: the gateway {ip} is in no subnet of {}", subnets.join(", ")),
+        true => format!("{who}: it has a gateway, {ip}, and no address of that family"),
+        false => format!("{who}: the gateway {ip} is not in its subnet {}", subnets.join(", ")),
     };
-    report.tell("gateway", at, cause, "the kernel refuses such a route");
+    report.tell("gateway-off-subnet", at, cause, "it gets a route of its own; is that what was meant?");
 }
 
 /// Containers that reach each other by the switch alone. Told once for each link.
