@@ -1,26 +1,30 @@
-//! A container's cgroup against the kernel's own v1 hierarchies: only directories of these tests' own names.
+//! A container's cgroup against the kernel's own hierarchies, v1 or v2, whichever has the controller: only directories of these
+//! tests' own names.
 
 use boardbox::apply::{Undo, host, perform, undo_all};
 use boardbox::error::{Error, Kind, Origin};
-use boardbox::plan::{Host, Place, Planned, Step};
+use boardbox::plan::cgroups;
+use boardbox::plan::devices::Verb;
+use boardbox::plan::host::Version;
+use boardbox::plan::{Place, Planned, Step};
+use boardbox::sys::bpf;
 use std::fs;
+use std::os::fd::AsFd;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-/// The mount point of a v1 hierarchy of this machine, if it has one.
-fn root(controller: &str) -> Option<(Host, String)> {
+/// The mount point of the hierarchy that has a controller here, and which version it is of.
+fn root(controller: &str) -> (String, Version) {
     let host = host::read(false).unwrap();
-    let found = host.hierarchy(controller).filter(|hierarchy| !hierarchy.read_only);
-    let Some(root) = found.map(|hierarchy| hierarchy.mountpoint.clone()) else {
-        println!("skipped: {controller} is not mounted here");
-        return None;
-    };
-    if fs::metadata(format!("{root}/tasks")).is_err() {
-        println!("skipped: {controller} is not on v1 here");
-        return None;
-    }
-    Some((host, root))
+    let found = cgroups::home(controller, &host).filter(|hierarchy| !hierarchy.read_only);
+    let found = found.unwrap_or_else(|| panic!("controller {controller} is not mounted writable here"));
+    (found.mountpoint.clone(), found.version)
+}
+
+/// As v1 says it, or as v2 does.
+fn either<T>(version: Version, v1: T, v2: T) -> T {
+    if version == Version::V1 { v1 } else { v2 }
 }
 
 fn done(step: Step, undo: &mut Vec<Undo>) -> Result<(), Error> {
@@ -30,8 +34,12 @@ fn done(step: Step, undo: &mut Vec<Undo>) -> Result<(), Error> {
 fn make(controller: &str, root: &str, name: &str, undo: &mut Vec<Undo>) -> Result<String, Error> {
     let path = format!("boardbox/{name}-{}", std::process::id());
     let dir = format!("{root}/{path}");
-    done(Step::MakeCgroup { controllers: vec![controller.into()], root: root.into(), path }, undo)
-        .map(|()| dir)
+    let (root, controllers) = (root.to_string(), vec![controller.to_string()]);
+    let step = match fs::metadata(format!("{root}/cgroup.subtree_control")) {
+        Err(_) => Step::MakeCgroup { controllers, root, path },
+        Ok(_) => Step::MakeUnified { root, path, enable: controllers, also: Vec::new(), payload: false },
+    };
+    done(step, undo).map(|()| dir)
 }
 
 fn write(dir: &str, file: &str, value: &str) -> Result<(), Error> {
@@ -49,7 +57,7 @@ impl Sleeper {
     fn new(dir: &str) -> Self {
         let mut sleep = Command::new("sleep");
         let sleeper = Self(sleep.arg("600").stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap());
-        fs::write(format!("{dir}/tasks"), sleeper.0.id().to_string()).unwrap();
+        fs::write(format!("{dir}/cgroup.procs"), sleeper.0.id().to_string()).unwrap();
         sleeper
     }
 }
@@ -83,10 +91,13 @@ impl Drop for Gone {
 
 #[test]
 fn a_cpuset_is_filled_so_that_a_task_can_enter_and_taken_back_when_it_is_empty() {
-    let Some((_, root)) = root("cpuset") else { return };
+    let (root, version) = root("cpuset");
     let (_gone, mut undo) = (gone(&root, "fill"), Vec::new());
     let dir = make("cpuset", &root, "fill", &mut undo).unwrap();
-    for file in ["cpuset.cpus", "cpuset.mems"] {
+    // On v2 an empty one has what there is above.
+    for file in
+        either(version, ["cpuset.cpus", "cpuset.mems"], ["cpuset.cpus.effective", "cpuset.mems.effective"])
+    {
         assert_eq!(value(&dir, file), value(&root, file));
         assert_eq!(value(&format!("{root}/boardbox"), file), value(&root, file));
     }
@@ -105,7 +116,7 @@ fn a_cpuset_is_filled_so_that_a_task_can_enter_and_taken_back_when_it_is_empty()
     );
     assert_eq!(undo.len(), 1, "somebody else's cgroup is not ours to remove");
 
-    // A cgroup in it, and a task that goes a little later: both are waited for.
+    // Cgroups in it, and a task that goes a little later: all are waited for.
     fs::create_dir_all(format!("{dir}/a/b")).unwrap();
     fs::create_dir(format!("{dir}/c")).unwrap();
     let end = std::thread::spawn(move || {
@@ -120,7 +131,7 @@ fn a_cpuset_is_filled_so_that_a_task_can_enter_and_taken_back_when_it_is_empty()
 
 #[test]
 fn a_cgroup_with_a_task_is_not_removed_and_the_error_says_why() {
-    let Some((_, root)) = root("cpu") else { return };
+    let (root, _) = root("cpu");
     let (_gone, mut undo) = (gone(&root, "busy"), Vec::new());
     let dir = make("cpu", &root, "busy", &mut undo).unwrap();
     let child = Sleeper::new(&dir);
@@ -136,15 +147,16 @@ fn a_cgroup_with_a_task_is_not_removed_and_the_error_says_why() {
 
 #[test]
 fn settings_are_written_and_refusals_say_what_to_do() {
-    let Some((_, root)) = root("cpu") else { return };
+    let (root, version) = root("cpu");
     let (_gone, mut undo) = (gone(&root, "shares"), Vec::new());
     let dir = make("cpu", &root, "shares", &mut undo).unwrap();
-    write(&dir, "cpu.shares", "1234").unwrap();
-    assert_eq!(value(&dir, "cpu.shares"), "1234");
+    let shares = either(version, "cpu.shares", "cpu.weight");
+    write(&dir, shares, "1234").unwrap();
+    assert_eq!(value(&dir, shares), "1234");
     let error = |file: &str, value: &str| write(&dir, file, value).unwrap_err().to_string();
     assert_eq!(
-        error("cpu.shares", "x"),
-        format!("write \"x\" to {dir}/cpu.shares: Invalid argument (cpu.shares does not take this value)")
+        error(shares, "x"),
+        format!("write \"x\" to {dir}/{shares}: Invalid argument ({shares} does not take this value)")
     );
     assert_eq!(
         error("cpu.share", "1"),
@@ -153,7 +165,7 @@ fn settings_are_written_and_refusals_say_what_to_do() {
         )
     );
     assert!(undo_all(&mut undo).is_empty());
-    let gone = write(&dir, "cpu.shares", "1").unwrap_err();
+    let gone = write(&dir, shares, "1").unwrap_err();
     assert!(gone.hint.is_empty(), "{gone}");
 }
 
@@ -178,25 +190,41 @@ fn a_real_time_budget_is_had_from_above() {
 
 #[test]
 fn a_cpuset_that_does_not_fit_names_the_cpus_there_are() {
-    let Some((_, root)) = root("cpuset") else { return };
+    let (root, version) = root("cpuset");
     let (_gone, mut undo) = (gone(&root, "cpus"), Vec::new());
     let dir = make("cpuset", &root, "cpus", &mut undo).unwrap();
-    let (cpus, mems) = (value(&root, "cpuset.cpus"), value(&root, "cpuset.mems"));
+    let of = |which: &str| value(&root, &format!("cpuset.{which}{}", either(version, "", ".effective")));
+    let (cpus, mems) = (of("cpus"), of("mems"));
     for (bad, which, there) in [("1000", "cpus", &cpus), ("x", "cpus", &cpus), ("63", "mems", &mems)] {
         let error = write(&dir, &format!("cpuset.{which}"), bad).unwrap_err().to_string();
         assert!(error.contains(&format!("that the cgroup above has: {there}")), "{error}");
     }
-    let child = Sleeper::new(&dir);
-    let emptied = write(&dir, "cpuset.cpus", "").unwrap_err().to_string();
-    drop(child);
-    assert!(emptied.contains("(a cpuset in use can not be emptied)"), "{emptied}");
+    if version == Version::V1 {
+        let child = Sleeper::new(&dir);
+        let emptied = write(&dir, "cpuset.cpus", "").unwrap_err().to_string();
+        drop(child);
+        assert!(emptied.contains("(a cpuset in use can not be emptied)"), "{emptied}");
+    }
     assert!(undo_all(&mut undo).is_empty());
 }
 
 #[test]
 fn device_rules_are_written_one_by_one() {
-    let Some((_, root)) = root("devices") else { return };
+    let (root, version) = root("devices");
     let (_gone, mut undo) = (gone(&root, "rules"), Vec::new());
+    if version == Version::V2 {
+        // A program instead; what it does is for tests/devices.rs to say.
+        let path = format!("boardbox/rules-{}", std::process::id());
+        let dir = format!("{root}/{path}");
+        let none = Vec::new();
+        let make = Step::MakeUnified { root, path, enable: none.clone(), also: none, payload: false };
+        done(make, &mut undo).unwrap();
+        let rules = vec![(Verb::Deny, "a".parse().unwrap()), (Verb::Allow, "c 1:3 rw".parse().unwrap())];
+        done(Step::DeviceProgram { dir: dir.clone(), rules }, &mut undo).unwrap();
+        assert_eq!(bpf::query(fs::File::open(&dir).unwrap().as_fd(), false).unwrap().len(), 1);
+        assert!(undo_all(&mut undo).is_empty());
+        return;
+    }
     let dir = make("devices", &root, "rules", &mut undo).unwrap();
     write(&dir, "devices.deny", "a").unwrap();
     write(&dir, "devices.allow", "c 1:3 rw").unwrap();
@@ -210,16 +238,17 @@ fn device_rules_are_written_one_by_one() {
 /// The last container to end removes the directory that another one is just making its own in.
 #[test]
 fn starts_and_ends_of_many_do_not_get_in_each_others_way() {
-    let Some((_, root)) = root("cpuset") else { return };
+    let (root, version) = root("cpuset");
     std::thread::scope(|scope| {
         for thread in 0..4 {
             let root = &root;
             scope.spawn(move || {
-                for _ in 0..300 {
+                for _ in 0..either(version, 300, 50) {
                     let (_gone, mut undo) = (gone(root, &format!("many{thread}")), Vec::new());
                     let dir = make("cpuset", root, &format!("many{thread}"), &mut undo);
                     let dir = dir.unwrap_or_else(|error| panic!("{error}"));
-                    assert_eq!(value(&dir, "cpuset.cpus"), value(root, "cpuset.cpus"));
+                    let file = either(version, "cpuset.cpus", "cpuset.cpus.effective");
+                    assert_eq!(value(&dir, file), value(root, file));
                     assert!(undo_all(&mut undo).is_empty());
                 }
             });

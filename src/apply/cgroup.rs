@@ -242,8 +242,18 @@ fn partition(dir: &str, value: &str) -> Result<()> {
 /// Whether a list of cpus or memory nodes is within that of the cgroup above.
 fn above_has(dir: &str, file: &str, value: &str) -> bool {
     let list = |text: &str| text.trim().parse::<CpuList>().ok();
-    let above = dir.rsplit_once('/').and_then(|(above, _)| list(&cgroup::read_value(above, file).ok()?));
+    let above = above(dir, file).and_then(|value| list(&value));
     list(value).zip(above).is_some_and(|(list, above)| list.without(&above).ranges().is_empty())
+}
+
+/// What the cgroup above has of cpus or memory nodes; on v2 an empty list means what there is above that.
+fn above(dir: &str, file: &str) -> Option<String> {
+    let (above, _) = dir.rsplit_once('/')?;
+    let value = cgroup::read_value(above, file).ok()?;
+    match value.is_empty() {
+        true => cgroup::read_value(above, &format!("{file}.effective")).ok(),
+        false => Some(value),
+    }
 }
 
 fn hint(dir: &str, file: &str, value: &str, error: &Error) -> String {
@@ -266,7 +276,7 @@ fn hint(dir: &str, file: &str, value: &str, error: &Error) -> String {
                 .into()
         }
         Errno::EINVAL | Errno::EACCES | Errno::ERANGE if cpus => {
-            let above = dir.rsplit_once('/').and_then(|(above, _)| cgroup::read_value(above, file).ok());
+            let above = above(dir, file);
             let which = if file.ends_with("cpus") { "cpus" } else { "memory nodes" };
             match (above, procfs::online_cpus()) {
                 (Some(above), Ok(online)) if which == "cpus" && above != online => {

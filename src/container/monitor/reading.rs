@@ -11,6 +11,9 @@ pub(super) fn read_translated(dir: &str, unified: bool, file: &str) -> Option<St
     if !unified && file == "io.max" {
         return Some(io_max(&THROTTLES.map(|(file, word)| (word, read(file).unwrap_or_default()))));
     }
+    if unified && let Some(counted) = counted(file, &read) {
+        return Some(format!("{counted}\n"));
+    }
     if !unified && file == "cpu.max" {
         let (quota, period) = (read("cpu.cfs_quota_us")?, read("cpu.cfs_period_us")?);
         return Some(format!("{} {period}\n", if quota == "-1" { "max" } else { &quota }));
@@ -39,6 +42,26 @@ pub(super) fn read_translated(dir: &str, unified: bool, file: &str) -> Option<St
         _ => spelled(&value)?,
     };
     Some(if text.is_empty() { text } else { text + "\n" })
+}
+
+/// What v1 has in files of its own and v2 in its statistics: nanoseconds of cpu time, bytes read and written.
+fn counted(file: &str, read: &dyn Fn(&str) -> Option<String>) -> Option<String> {
+    match file {
+        "cpuacct.usage" => {
+            let text = read("cpu.stat")?;
+            let usec = text.lines().find_map(|line| line.strip_prefix("usage_usec "))?;
+            Some(usec.parse::<u64>().ok()?.saturating_mul(1000).to_string())
+        }
+        "blkio.throttle.io_service_bytes" => {
+            let text = read("io.stat")?;
+            let bytes = text.split_ascii_whitespace().filter_map(|word| {
+                let value = word.strip_prefix("rbytes=").or_else(|| word.strip_prefix("wbytes="))?;
+                value.parse::<u64>().ok()
+            });
+            Some(format!("Total {}", bytes.fold(0, u64::saturating_add)))
+        }
+        _ => None,
+    }
 }
 
 /// The lines of `io.max`, from what v1 has in a file for each kind of limit.
@@ -96,6 +119,8 @@ mod tests {
                 "7:0 rbps=1048576 wbps=max riops=max wiops=5\n8:0 rbps=1 wbps=max riops=max wiops=max\n",
             ),
             ("cgroup.freeze", "0\n"),
+            ("cpu.stat", "usage_usec 1234\nuser_usec 1000\n"),
+            ("io.stat", "7:0 rbytes=4096 wbytes=0 rios=1\n8:0 rbytes=1 wbytes=512 rios=1\n"),
         ];
         for (file, text) in [
             ("cpu.shares", "1239\n"),
@@ -109,6 +134,8 @@ mod tests {
             ("blkio.throttle.write_iops_device", "7:0 5\n"),
             ("blkio.throttle.write_bps_device", ""),
             ("freezer.state", "THAWED\n"),
+            ("cpuacct.usage", "1234000\n"),
+            ("blkio.throttle.io_service_bytes", "Total 4609\n"),
         ] {
             assert_eq!(read(&files, true, file).as_deref(), Some(text), "{file}");
         }

@@ -80,7 +80,7 @@ impl Monitor<'_> {
             let with = |controllers: &[String]| controllers.iter().any(|other| other == name);
             self.record.cgroups.iter().find(|(controllers, _)| with(controllers)).map(|(_, dir)| dir.as_str())
         };
-        let core = matches!(family, "freezer" | "devices" | "cgroup");
+        let core = matches!(family, "freezer" | "devices" | "cpuacct" | "cgroup");
         match (has(family), has(UNIFIED), has(unified_name(family)).is_some() || core) {
             (Some(dir), unified, _) => Ok((dir, unified == Some(dir))),
             (None, Some(dir), true) => Ok((dir, true)),
