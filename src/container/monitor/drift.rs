@@ -14,8 +14,8 @@ use std::fmt::Write;
 /// The largest page there is, in bytes: limits of memory are rounded to pages.
 const PAGE: u64 = 64 * 1024;
 
-/// From here on a limit of memory is none.
-const UNLIMITED: u64 = 1 << 62;
+/// From here on a limit of memory is none. A 32-bit kernel counts up to `LONG_MAX` pages.
+const UNLIMITED: u64 = if cfg!(target_pointer_width = "32") { i32::MAX as u64 * 4096 } else { 1 << 62 };
 
 impl Monitor<'_> {
     /// A line for each setting that is not as it should be, in the words of `apply`.
@@ -169,5 +169,7 @@ mod tests {
         ] {
             assert!(!is(file, found, wanted), "{file}: {found} {wanted}");
         }
+        // What a 32-bit kernel says where there is no limit.
+        assert_eq!(is("memory.limit_in_bytes", "8796093018112", "-1"), cfg!(target_pointer_width = "32"));
     }
 }
