@@ -5,7 +5,7 @@ use super::settings::{PER_DEVICE, Setting};
 use crate::container::control::Settings;
 use crate::error::Result;
 use crate::plan::cgroups::device_rule;
-use crate::plan::cgroups::spelling::{Speller, bytes};
+use crate::plan::cgroups::spelling::{Speller, bytes, is_unlimited};
 use crate::plan::devices;
 use crate::profile::value::CpuList;
 use crate::sys::cgroup;
@@ -14,8 +14,8 @@ use std::fmt::Write;
 /// The largest page there is, in bytes: limits of memory are rounded to pages.
 const PAGE: u64 = 64 * 1024;
 
-/// From here on a limit of memory is none. A 32-bit kernel counts up to `LONG_MAX` pages.
-const UNLIMITED: u64 = if cfg!(target_pointer_width = "32") { i32::MAX as u64 * 4096 } else { 1 << 62 };
+/// Stands for all the numbers that are none.
+const UNLIMITED: u64 = u64::MAX;
 
 impl Monitor<'_> {
     /// A line for each setting that is not as it should be, in the words of `apply`.
@@ -116,7 +116,7 @@ fn same(file: &str, found: &str, wanted: &str) -> bool {
     }
     let number = |text: &str| match text {
         "max" | "-1" => Some(UNLIMITED),
-        _ => bytes(text).ok().map(|number| number.min(UNLIMITED)),
+        _ => bytes(text).ok().map(|number| if is_unlimited(number) { UNLIMITED } else { number }),
     };
     match (number(found), number(wanted)) {
         (Some(found), Some(wanted)) if file.starts_with("memory.") => {
@@ -139,6 +139,9 @@ mod tests {
             ("memory.limit_in_bytes", "67108864", "64M"),
             ("memory.limit_in_bytes", "9223372036854771712", "-1"),
             ("memory.limit_in_bytes", "9223372036854710272", "-1"),
+            // On 32 bits, with pages of 4 and of 64 KiB.
+            ("memory.limit_in_bytes", "8796093018112", "-1"),
+            ("memory.soft_limit_in_bytes", "140737488289792", "-1"),
             ("memory.limit_in_bytes", "4096", "5000"),
             ("memory.max", "max", "max"),
             ("cpu.max", "50000 100000", "50000"),

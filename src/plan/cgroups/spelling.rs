@@ -83,7 +83,7 @@ impl Speller {
     pub fn knowing(quota: Option<&str>, limit: Option<&str>) -> Self {
         let quota = quota.and_then(|text| text.split_ascii_whitespace().next()).map(String::from);
         // v1 writes no limit as the largest one there is.
-        let limit = limit.and_then(|text| text.trim().parse().ok()).filter(|limit| *limit < 1 << 62);
+        let limit = limit.and_then(|text| text.trim().parse().ok()).filter(|limit| !is_unlimited(*limit));
         Self { quota, limit }
     }
 
@@ -260,6 +260,13 @@ fn number(value: &str) -> Result<u64> {
 }
 
 /// A size as the kernel's memparse reads it: a number and K, M or G.
+/// Whether a limit of memory that v1 gives back is none: the largest number of pages there is, in bytes.
+pub fn is_unlimited(limit: u64) -> bool {
+    const LONG_MAX_32: u64 = 0x7fff_ffff;
+    let page = limit / LONG_MAX_32;
+    limit >= 1 << 62 || limit.is_multiple_of(LONG_MAX_32) && page >= 4096 && page.is_power_of_two()
+}
+
 /// A size in bytes, or with K, M or G.
 pub fn bytes(value: &str) -> Result<u64> {
     let (digits, unit) = match value.char_indices().last() {
