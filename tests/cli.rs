@@ -457,3 +457,30 @@ fn a_closed_standard_error_is_not_the_next_file_that_is_opened() {
     std::fs::remove_file(&log).unwrap();
     assert_eq!((text.lines().count(), text.starts_with("ERROR: ")), (1, true), "{text}");
 }
+
+/// A trap is what a panic is in release files. Sent from outside it carries no address of ours, but the same word.
+#[test]
+fn a_mistake_of_its_own_is_told_and_ends_it_by_the_traps_signal() {
+    use std::os::unix::process::ExitStatusExt;
+    let trap = if cfg!(target_arch = "x86_64") { "ILL" } else { "TRAP" };
+    let child = Command::new(env!("CARGO_BIN_EXE_boardbox"))
+        .args(["wait", "-s", "RUNNING", "-t", "60", "no-container-has-this-name"])
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let pid = child.id().to_string();
+    // Its handler is there before it opens anything.
+    let files = format!("/proc/{pid}/fd");
+    while std::fs::read_dir(&files).unwrap().count() < 4 {
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    assert!(Command::new("kill").args(["-s", trap, &pid]).status().unwrap().success());
+    let output = child.wait_with_output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(
+        said.starts_with("boardbox: a mistake of its own ended it: please report \"boardbox 0"),
+        "{said}"
+    );
+    assert!(said.ends_with(&format!("(pid {pid})\n")), "{said}");
+    assert_eq!(output.status.signal(), Some(if trap == "ILL" { 4 } else { 5 }), "{:?}", output.status);
+}

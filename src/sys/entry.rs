@@ -38,6 +38,7 @@ macro_rules! entry {
 /// `words` points to NUL-terminated strings, the last one followed by a null pointer, which are there for good.
 pub unsafe fn begin(words: *mut *const c_char) {
     WORDS.store(words, Ordering::Relaxed);
+    super::trap::listen();
     // Whoever reads from us may go away; that is an error of the write, and no reason to leave a container alone.
     // SAFETY: ignoring a signal runs no code of ours.
     let _ = unsafe { signal(Signal::SIGPIPE, SigHandler::SigIgn) };

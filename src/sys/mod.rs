@@ -28,5 +28,6 @@ pub mod selfexec;
 pub mod signal;
 pub mod socket;
 pub mod stream;
+pub mod trap;
 #[cfg(all(panic = "abort", target_env = "musl"))]
 mod unwind;

@@ -1,6 +1,6 @@
-//! Release files abort on a panic, after its message; they neither unwind nor print backtraces (they carry no symbols).
-//! std refers to the unwinder all the same, which would bring libunwind, stdio and more along: 50 KB on powerpc, 70 KB on
-//! x86_64. These stand in for it. Only the static files get them: std of the host's own builds unwinds for real.
+//! Release files neither unwind nor print backtraces: a panic is a trap (see trap.rs), and they carry no symbols. std refers to
+//! the unwinder all the same, which would bring libunwind, stdio and more along: 15 KB on powerpc. These stand in for it. Only
+//! the static files get them: std of the host's own builds unwinds for real.
 
 #![allow(non_snake_case)]
 
