@@ -27,9 +27,11 @@ impl Origin {
 pub struct Places(Vec<(&'static str, Origin)>);
 
 impl Places {
-    /// Notes the place of the value of `key`; a later one goes before.
-    pub fn note(&mut self, key: &'static str, origin: Origin) {
-        self.0.push((key, origin));
+    /// Notes the place of the value of `key`; a later one goes before. On a board nobody asks for them.
+    pub fn note(&mut self, key: &'static str, origin: impl FnOnce() -> Origin) {
+        if cfg!(feature = "workbench") {
+            self.0.push((key, origin()));
+        }
     }
 
     /// The place of the value of `key`, if it was written.

@@ -213,7 +213,7 @@ impl Reader {
             _ => "",
         };
         if !place.is_empty() {
-            container.places.note(place, origin.clone());
+            container.places.note(place, || origin.clone());
         }
         match key {
             Key::Hostname => container.hostname = Some(field::hostname(value)?),

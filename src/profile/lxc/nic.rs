@@ -200,7 +200,7 @@ impl Reader {
             return Err(Error::config("has no index").hint(format!("which interface? lxc.net.0.{name}")));
         }
         let section = self.section(index, old, matches!(key, Key::Type), origin)?;
-        section.nic.places.note(key.place(), origin.clone());
+        section.nic.places.note(key.place(), || origin.clone());
         section.set(key, value).map_err(|error| error.at(origin))
     }
 

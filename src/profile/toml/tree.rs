@@ -113,7 +113,7 @@ impl<'a> Table<'a> {
         debug_assert!(known.is_some(), "{key} is not listed");
         let at = self.entries.iter().position(|entry| entry.0.get_ref() == key)?;
         let node = self.entries.swap_remove(at).1;
-        self.places.note(known?, self.profile.origin(node.span()));
+        self.places.note(known?, || self.profile.origin(node.span()));
         Some(node)
     }
 
