@@ -9,10 +9,12 @@ LAYOUTS = ("v1", "comounted", "one", "hybrid", "v2")
 LISTS = 200
 
 
-def run(tap, boot, switch):
+def run(tap, boot, switch, only=()):
     """A boot for each layout: the cases of layouts.sh, then the table."""
     table = {}
     for number, layout in enumerate(LAYOUTS, 10):
+        if only and layout not in only:
+            continue
         board = boot(f"layout-{layout}", number, switch.port, f"boardbox.layout={layout}")
         board.ready()
         tap.board(board, "layouts", f"BOARDBOX_TEST_LISTS={LISTS} sh /test/layouts.sh {layout}")
@@ -26,6 +28,6 @@ def run(tap, boot, switch):
         tap.note(f"| {rule} | " + " | ".join(row.get(layout, "-") for layout in LAYOUTS) + " |")
 
 
-def alone(tap, boot):
+def alone(tap, boot, only):
     """Without the other cases."""
-    run(tap, boot, Switch(reflect=True))
+    run(tap, boot, Switch(reflect=True), only)

@@ -162,8 +162,12 @@ impl Monitor<'_> {
     fn set_all(&mut self, settings: Settings<'_>, done: &mut Done) -> Result<()> {
         let mut speller = self.speller();
         let (mut writes, mut devices) = (Vec::new(), Vec::new());
-        for (file, value) in settings.pairs() {
-            self.spell(file, value, &mut speller, &mut writes, &mut devices)?;
+        // What a limit of memory and swap is on v2 depends on that of memory, wherever it is said.
+        let with_swap = |file: &str| matches!(file, "memory.memsw.limit_in_bytes" | "memory.swap.max");
+        for last in [false, true] {
+            for (file, value) in settings.pairs().filter(|(file, _)| with_swap(file) == last) {
+                self.spell(file, value, &mut speller, &mut writes, &mut devices)?;
+            }
         }
         let alone = writes.len() + devices.len() == 1;
         write_all(writes, alone, done)?;
@@ -173,8 +177,12 @@ impl Monitor<'_> {
     fn apply_all(&mut self, settings: Settings<'_>, done: &mut Done) -> Result<()> {
         let mut speller = Speller::default();
         let (mut writes, mut devices) = (Vec::new(), Vec::new());
-        for (file, value) in settings.pairs() {
-            self.spell(file, value, &mut speller, &mut writes, &mut devices)?;
+        // What a limit of memory and swap is on v2 depends on that of memory, wherever it is said.
+        let with_swap = |file: &str| matches!(file, "memory.memsw.limit_in_bytes" | "memory.swap.max");
+        for last in [false, true] {
+            for (file, value) in settings.pairs().filter(|(file, _)| with_swap(file) == last) {
+                self.spell(file, value, &mut speller, &mut writes, &mut devices)?;
+            }
         }
         let mut all = self.defaults(&writes);
         all.append(&mut writes);
