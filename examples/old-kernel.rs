@@ -29,7 +29,8 @@ const RSEQ: libc::c_long = if cfg!(target_arch = "x86_64") {
 };
 
 /// Those that boardbox, musl or BusyBox are known to try.
-const NAMES: [(libc::c_long, &str); 16] = [
+const NAMES: [(libc::c_long, &str); 17] = [
+    (403, "clock_gettime64"), // 32-bit architectures only
     (libc::SYS_openat2, "openat2"),
     (libc::SYS_open_tree, "open_tree"),
     (libc::SYS_move_mount, "move_mount"),
