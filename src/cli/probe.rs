@@ -53,7 +53,7 @@ pub fn probe(words: &Words) -> Run {
         ))?;
     } else {
         print(format_args!(
-            "{link}: the switch does not reflect: containers on {link} with mode = \"vepa\" do not reach each other.\n\
+            "{link}: the switch does not reflect: containers on {link} with mode = \"vepa\" reach neither each other nor this board.\n\
              Give those that should mode = \"bridge\", or their [[bridge]] relay = true, or have the switch reflect\n\
              (reflective relay, IEEE 802.1Qbg).\n\
              A Linux bridge as the switch: bridge link set dev PORT hairpin on, for the switch's port to this board;\n\
