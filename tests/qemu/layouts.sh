@@ -262,9 +262,11 @@ down() {
 systemd_has_the_tree() {
     root=$(v2_root)
     mkdir -p /run/systemd/system
-    start words2
+    # br0 went with down.
+    { grep -v 'lxc\.\(cgroup\|network\)' /test/foo23.conf; echo 'lxc.cgroup2.pids.max = 9'; } >/tmp/alone.conf
+    start alone
     passed=$(cat "$root/cgroup.subtree_control")
-    boardbox stop -k words2
+    boardbox stop -k alone
     same "$(cat "$root/cgroup.subtree_control")" "$passed"
     [ -n "$passed" ] && [ ! -e "$root/boardbox" ]
     rmdir /run/systemd/system /run/systemd
@@ -273,18 +275,18 @@ systemd_has_the_tree() {
 
 # A hierarchy that can not be written is not joined, and a rule for it is refused.
 read_only() {
-    mount=$(v1_of pids)
-    [ -n "$mount" ] || mount=$(v2_root)
+    tree=$(v1_of pids)
+    [ -n "$tree" ] || tree=$(v2_root)
     { grep -v 'lxc\.cgroup' /test/foo23.conf; echo 'lxc.cgroup.pids.max = 9'; } >/tmp/ro.conf
     grep -v 'lxc\.cgroup' /test/foo23.conf | sed 's/\.23/.26/' >/tmp/without.conf
-    mount -o remount,bind,ro "$mount"
+    mount -o remount,bind,ro "$tree"
     lxc-start -n ro -f /tmp/ro.conf -d /bin/sleep 1000 2>&1 | tee /tmp/said
-    grep "pids.max: the hierarchy of controller pids on $mount is mounted read-only" /tmp/said
+    grep "pids.max: the hierarchy of controller pids on $tree is mounted read-only" /tmp/said
     start without
     where "$(pid_of without)" pids
     [ "${dir##*/}" != without ]
     stop without
-    mount -o remount,bind,rw "$mount"
+    mount -o remount,bind,rw "$tree"
 }
 
 # An init of its own: it makes groups below, moves itself, passes controllers on. Its end takes them along.
