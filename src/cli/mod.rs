@@ -212,7 +212,9 @@ fn boardbox(words: &[&str]) -> Run {
     let Some(command) = COMMANDS.iter().find(|command| command.name == name) else {
         let error = Error::usage(format!("there is no command \"{}\"", shown(name)));
         if cfg!(not(feature = "workbench")) && matches!(name, "check" | "convert" | "image") {
-            return Err(error.hint("this file is a board's: a build machine's has it, boardbox-x86_64 or boardbox-aarch64").into());
+            return Err(error
+                .hint("this file is a board's: a build machine's has it, boardbox-x86_64 or boardbox-aarch64")
+                .into());
         }
         return Err(match nearest(name, COMMANDS.iter().map(|command| command.name)) {
             Some(near) => error.hint(format!("did you mean boardbox {near}?")),
