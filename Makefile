@@ -1,5 +1,6 @@
 # make         static release files for powerpc (e500mc), aarch64 and x86_64 in dist/, with their sizes
-# make test    formatting, lints, unit tests here and under qemu-user for the boards' architectures, integration tests
+# make test    formatting, lints, unit tests here and under qemu-user for the boards' architectures, integration tests, board
+#              tests on emulated boards
 # make bench   a start's cost beside a plain C program's, bubblewrap's, LXC's, crun's and runc's (root)
 # make demo    builds this machine's file and shows the main job working, in namespaces of its own (root)
 # make man     dist/man: the manual pages, from docs/ and boards/README.md

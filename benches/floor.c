@@ -4,10 +4,10 @@
  *   floor [-g HIERARCHY]... [-l LINK] [-b] [-k] ROOTFS COMMAND [ARG...]
  *
  *   plain     clone (uts, pid, ipc, mount, net), rootfs bound on itself, /proc, pivot_root, exec, wait
- *   -g DIR    a cgroup DIR/boardbox/bench-floor is made, joined by the child and removed; the seed's rules are written to
+ *   -g DIR    a cgroup DIR/boardbox/bench-floor is made, joined by the child and removed; foo23.conf's rules are written to
  *             it when -l is given too (cpuset and its ancestors always: no task may enter without)
  *   -l LINK   two macvlans in vepa mode on LINK, born in the child's netns, renamed, with addresses, up
- *   -b        the seed's read-only bind of /lib, and a devpts of its own
+ *   -b        foo23.conf's read-only bind of /lib, and a devpts of its own
  *   -k        the macvlans are gone, their MACs free, before the end is reported. Deleting them keeps the caller for 20
  *             to 60 ms (an RCU barrier after the act); a child makes the request, and the kernel's word that they are
  *             gone, which comes within 1 ms, is what is waited for

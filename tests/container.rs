@@ -1,4 +1,4 @@
-//! The mission's container, as the published session starts it, on the kernel's real interfaces.
+//! The container of tests/data/foo23.conf, an LXC 0.9.0 file, on the kernel's real interfaces.
 
 mod sandbox;
 
@@ -6,7 +6,7 @@ use sandbox::{Sandbox, either, on_v2};
 
 const SEED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/foo23.conf");
 
-/// Starts the seed's container in the background.
+/// Starts the container of foo23.conf in the background.
 fn start_seed(sandbox: &Sandbox, name: &str) {
     let said = sandbox.boardbox(&["lxc-start", "-n", name, "-f", SEED, "-d", "/bin/sleep", "1000"]);
     assert_eq!((said.code, said.err.as_str()), (0, ""), "{said:?}");

@@ -9,7 +9,7 @@ pub const CASES: &[Case] = &[
     Case {
         what: "/ is the root file system, and nothing of the host's is mounted",
         config: "lxc.autodev = 0\nlxc.mount.entry = proc proc proc defaults 0 0",
-        script: "lxc-execute -n $N -- sh -c 'ls -d /run/case-* /work; cut -d\" \" -f5 /proc/self/mountinfo' 2>/dev/null | grep -v -e ^/proc/sys/ -e ^/dev/console",
+        script: "lxc-execute -n $N -- sh -c 'ls -d /run/case-* /boot /usr/share/doc; cut -d\" \" -f5 /proc/self/mountinfo' 2>/dev/null | grep -v -e ^/proc/sys/ -e ^/dev/console",
         lxc: Lxc::Prints("/\n/proc"),
         ours: Ours::Same,
     },

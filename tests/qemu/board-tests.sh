@@ -193,8 +193,8 @@ immediate_restarts() {
     done
 }
 
-# The published session, with the published file.
-seed() {
+# foo23.conf as it is, started and asked by LXC's commands.
+foo23() {
     lxc-start -n foo1 -f /test/foo23.conf -d /bin/sleep 1000
     lxc-info -n foo1
     pid=$(pid_of foo1)
@@ -264,7 +264,7 @@ tried() {
     done
 }
 
-old_kernel_seed() {
+old_kernel_foo23() {
     before=$(mounts; links)
     old=/test/old-kernel
     $old --count /tmp/refused lxc-start -n old -f /test/foo23.conf -d /bin/sleep 1000
@@ -373,7 +373,7 @@ short_lived() {
         # The shell's own limit on a hang.
         timeout -s KILL 60 lxc-start -n short -f /test/foo23.conf /bin/true 2>>/tmp/said
     done
-    echo "$1 starts of true with the seed's file: $((($(now) - begin) / $1)) ms each, by the board's clock" >>/tmp/notes
+    echo "$1 starts of true with foo23.conf: $((($(now) - begin) / $1)) ms each, by the board's clock" >>/tmp/notes
     # To be compared only where this machine has nothing else to do, and with 2 cpus: an emulated board's clock is this one's.
     [ "$(uname -m)" != ppc ] || echo 'LXC 0.9.0 on an e500mc emulated with 2 cpus: 300 ms each, and 6 of 20 hang' >>/tmp/notes
     same "$(cat /tmp/said)" ''
@@ -405,11 +405,11 @@ main() {
     try down 'down leaves nothing; twice is once'
     try up_again 'up again'
     boardbox stop foo23
-    try seed "the seed's LXC file, by LXC's commands"
+    try foo23 "foo23.conf, an LXC file, by LXC's commands"
     try failing_starts 'starts that fail leave nothing'
     try statuses 'run passes on how its command ended'
     try short_lived "$starts starts in a row of a command that ends at once" "$starts"
-    try old_kernel_seed "on Linux 3.2's system calls: the seed's file, every fallback; exec says that it needs 3.8"
+    try old_kernel_foo23 "on Linux 3.2's system calls: foo23.conf, every fallback; exec says that it needs 3.8"
     try old_kernel_execute "on Linux 3.2's system calls: lxc-execute's init"
     try unit_tests "the library's unit tests, on this board's kernel"
     try down 'down once more'
@@ -433,7 +433,7 @@ case ${1:-main} in
         try interfaces 'on an initramfs: both interfaces'
         try stopping 'on an initramfs: stop leaves nothing'
         boardbox stop foo23
-        try seed "on an initramfs: the seed's LXC file"
+        try foo23 "on an initramfs: foo23.conf, an LXC file"
         try warned 'on an initramfs: whoever keeps CAP_SYS_ADMIN is warned about'
         try down 'on an initramfs: down leaves nothing' ;;
     *) echo "board-tests.sh: no such part: $1" >&2; exit 1 ;;

@@ -149,8 +149,8 @@ effective() {
     echo "cpus of the first process|$(allowed "$pid")" >>/tmp/table
 }
 
-# The seed's containers, as the profile brought them up at boot.
-seed_profile() {
+# The profile's containers, as the profile brought them up at boot.
+board_profile() {
     for name in foo23 logger; do boardbox info $name | grep -qx 'state: *RUNNING'; done
     same "$(allowed "$(pid_of foo23)")" 0-1
     same "$(allowed "$(pid_of logger)")" 2-3
@@ -356,7 +356,7 @@ device_tests() {
 kernel_has
 config lxc.cgroup "$rules" >/tmp/words1.conf
 config lxc.cgroup2 "$rules2" >/tmp/words2.conf
-try seed_profile "$layout: the profile runs unchanged"
+try board_profile "$layout: the profile runs unchanged"
 boardbox stop -k foo23
 try start "$layout: a container with every rule in v1's words" words1
 rules_of words1 "$rules"
