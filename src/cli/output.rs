@@ -16,7 +16,7 @@ const BROKEN_PIPE: u8 = 128 + libc::SIGPIPE as u8;
 
 static PROGRAM: OnceLock<String> = OnceLock::new();
 static QUIET: AtomicBool = AtomicBool::new(false);
-static LOG: OnceLock<FileLog> = OnceLock::new();
+static LOG: OnceLock<Lines> = OnceLock::new();
 
 /// Sets the name that everything on standard error begins with.
 pub fn call(program: &str) {
@@ -111,22 +111,20 @@ pub fn start_log(verbose: bool, quiet: bool) {
         (false, true) => LevelFilter::Error,
         (false, false) => LevelFilter::Warn,
     };
-    log_to_stderr(level);
+    log_to(None, false, level);
 }
 
-fn log_to_stderr(level: LevelFilter) {
+fn log_to(file: Option<File>, quiet: bool, level: LevelFilter) {
     // It fails only when there is a log already.
-    let _ = simple_logger::SimpleLogger::new().with_level(level).init();
+    if log::set_logger(LOG.get_or_init(|| Lines { file, quiet })).is_ok() {
+        log::set_max_level(level);
+    }
 }
 
 /// Starts the log as LXC's options have it: to standard error unless `quiet`, and to `file` where there is one.
 pub fn start_lxc_log(level: LevelFilter, quiet: bool, file: Option<&str>) -> crate::error::Result<()> {
     QUIET.store(quiet, Ordering::Relaxed);
     let file = match file {
-        None if !quiet => {
-            log_to_stderr(level);
-            return Ok(());
-        }
         None => None,
         Some(path) => Some(
             File::options()
@@ -136,19 +134,18 @@ pub fn start_lxc_log(level: LevelFilter, quiet: bool, file: Option<&str>) -> cra
                 .map_err(|error| Error::io(format!("open log file {path}"), &error))?,
         ),
     };
-    if log::set_logger(LOG.get_or_init(|| FileLog { file, quiet })).is_ok() {
-        log::set_max_level(level);
-    }
+    log_to(file, quiet, level);
     Ok(())
 }
 
-/// `-o FILE` and `-q`, which simple_logger does not have.
-struct FileLog {
+/// The log: on standard error unless `quiet`, and in the file of LXC's `-o`. Each line in one write: containers start side by
+/// side, and so do their monitors' lines.
+struct Lines {
     file: Option<File>,
     quiet: bool,
 }
 
-impl FileLog {
+impl Lines {
     fn write(&self, level: &str, text: &str) {
         if let Some(mut file) = self.file.as_ref() {
             // A log that can not be written must not end what it tells of.
@@ -157,16 +154,17 @@ impl FileLog {
     }
 }
 
-impl Log for FileLog {
+impl Log for Lines {
     fn enabled(&self, _: &Metadata<'_>) -> bool {
         true
     }
 
     fn log(&self, record: &Record<'_>) {
-        let text = record.args().to_string();
-        self.write(record.level().as_str(), &text);
+        let (level, text) = (record.level().as_str(), record.args().to_string());
+        self.write(level, &text);
         if !self.quiet {
-            line(record.level().as_str(), &text);
+            let line = format!("{level:<5} [{}] {}\n", record.target(), text.trim_end().replace('\n', " "));
+            let _ = std::io::stderr().lock().write_all(line.as_bytes());
         }
     }
 
