@@ -151,3 +151,57 @@ fn a_restart_that_can_not_be_set_up_is_a_failure_like_another() {
     assert!(info().contains("rootfs") && info().contains("exit code 255"), "{}", info());
     sandbox.assert_nothing_left(&[name]);
 }
+
+#[test]
+fn without_a_delay_a_start_that_keeps_failing_does_not_spin_and_is_stopped() {
+    let sandbox = Sandbox::new();
+    let name = &sandbox.name("atonce");
+    let file = &board(&sandbox, name, "sleep 1000", "restart = 'always'\nrestart-delay = '0s'");
+    start(&sandbox, name, file);
+    assert_eq!(sandbox.sh(&format!("mv {ROOT} {ROOT}.away")).code, 0);
+    assert_eq!(sandbox.boardbox(&["kill", name]).code, 0);
+    let log = || sandbox.sh(&format!("dmesg | grep {name}")).out;
+    sandbox.until("its third restart", || log().contains("restart 3 in "));
+    let log = log();
+    let delays: Vec<&str> =
+        log.lines().filter_map(|line| line.rsplit_once(" in ").map(|(_, time)| time)).collect();
+    assert_eq!(delays[..3], ["0 ms", "100 ms", "200 ms"], "{log}");
+    let said = sandbox.boardbox(&["stop", name]);
+    assert_eq!(said.code, 0, "{said:?}");
+    sandbox.assert_nothing_left(&[name]);
+}
+
+#[test]
+fn one_that_reboots_at_once_waits_in_between_and_can_be_stopped() {
+    let sandbox = Sandbox::new();
+    let name = &sandbox.name("reboots");
+    let file = &board(&sandbox, name, "echo x >>/tmp/lives; exec reboot -f", "capabilities = ['sys_boot']");
+    start(&sandbox, name, file);
+    assert_eq!(sandbox.boardbox(&["wait", "-s", "RESTARTING", "-t", "10", name]).code, 0);
+    let lives = || sandbox.sh(&format!("wc -l <{ROOT}/tmp/lives")).out.trim().parse::<u32>().unwrap();
+    sandbox.until("some lives", || lives() >= 4);
+    // 100, 200 and 400 ms have gone by; the next one takes 800.
+    assert!(lives() < 8, "{}", lives());
+    let said = sandbox.boardbox(&["stop", name]);
+    assert_eq!(said.code, 0, "{said:?}");
+    sandbox.assert_nothing_left(&[name]);
+}
+
+#[test]
+fn a_full_run_directory_does_not_end_a_monitor_between_two_lives() {
+    let sandbox = Sandbox::new();
+    let name = &sandbox.name("full");
+    let file = &board(&sandbox, name, "sleep 1000", "restart = 'always'\nrestart-delay = '50ms'");
+    start(&sandbox, name, file);
+    let init = sandbox.pid("init", name);
+    sandbox.sh("mount -o remount,size=256k /run && dd if=/dev/zero of=/run/fill bs=4k 2>&1");
+    assert_eq!(sandbox.boardbox(&["kill", name]).code, 0);
+    let log = || sandbox.sh(&format!("dmesg | grep {name}")).out;
+    sandbox.until("the second restart", || log().contains("restart 2 in "));
+    assert!(log().contains("No space left on device"), "{}", log());
+    assert_eq!(sandbox.sh("rm /run/fill").code, 0);
+    sandbox.until("its next life", || ![0, init].contains(&sandbox.pid("init", name)));
+    let said = sandbox.boardbox(&["stop", name]);
+    assert_eq!(said.code, 0, "{said:?}");
+    sandbox.assert_nothing_left(&[name]);
+}

@@ -20,7 +20,7 @@ use crate::sys::process::{self, Side};
 use crate::sys::pty::{self, Pty};
 use crate::sys::selfexec::Image;
 use crate::sys::signal::Signals;
-use crate::sys::{cgroup, poll, rootfs, socket};
+use crate::sys::{cgroup, kmsg, poll, rootfs, socket};
 use nix::errno::Errno;
 use nix::unistd::Pid;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -192,11 +192,11 @@ fn lives(
         let first = tally == Tally::default();
         let life =
             Life::begin(changed.as_ref().unwrap_or(container), options, claim, clients, &mut signals, tally);
-        let mut ended = match life.lead(launcher) {
+        let (mut ended, lived) = match life.lead(launcher) {
             Err(error) if first || !options.detach => return Err(error),
-            // What stands in the way of this start may be gone at the next one.
-            Err(error) => failed(&error),
-            Ok(ended) => ended,
+            // What stands in the way of this start may be gone at the next one. However long it took, it was no life.
+            Err(error) => (failed(&error), Duration::ZERO),
+            Ok(ended) => (ended, begun.elapsed()),
         };
         if let Some(cgroup) = ended.rules.take() {
             changed = Some(Container { cgroup, ..container.clone() });
@@ -205,19 +205,22 @@ fn lives(
         if process::ending_signal(ended.status) == Some(libc::SIGHUP) && !ended.asked {
             log::info!("container \"{}\" reboots", container.name);
             clients.farewell(ended.status, &ended.note, false);
-            tally.last = Some(ended.status);
+            if let (Some(delay), Some(signals)) = (tally.rebooted(ended.status, lived), signals.as_mut())
+                && !between(container, claim, clients, signals, delay, &tally)
+            {
+                return Ok(ended);
+            }
             continue;
         }
         if ended.asked || !options.detach {
             return Ok(ended);
         }
-        let next = tally.ended(ended.status, begun.elapsed(), restart);
+        let next = tally.ended(ended.status, lived, restart);
         tally.tell(container, ended.status, &ended.note, &next);
         match (&next, signals.as_mut()) {
             (Next::Again(delay), Some(signals)) => {
-                claim.write(&Record { monitor: std::process::id() as i32, ..Record::default() })?;
                 clients.farewell(ended.status, &ended.note, false);
-                if !restart::pause(container, clients, signals, *delay, &tally)? {
+                if !between(container, claim, clients, signals, *delay, &tally) {
                     return Ok(ended);
                 }
             }
@@ -236,6 +239,29 @@ fn lives(
             }
         }
     }
+}
+
+/// From a life to the next one. False when there is to be none; what fails here nobody is told but by the kernel's log.
+#[inline(never)]
+fn between(
+    container: &Container,
+    claim: &Claim,
+    clients: &mut Clients,
+    signals: &mut Signals,
+    delay: Duration,
+    tally: &Tally,
+) -> bool {
+    let name = &container.name;
+    if let Err(error) = claim.write(&Record { monitor: std::process::id() as i32, ..Record::default() }) {
+        // /run is full: what stands there is about the last life, and the next one tries again.
+        kmsg::warn(&format!("container \"{name}\": {error}"));
+    }
+    restart::pause(container, clients, signals, delay, tally).unwrap_or_else(|error| {
+        let text = format!("could not wait for its restart: {error}");
+        kmsg::warn(&format!("container \"{name}\" {text}"));
+        state::note_end(name, &text);
+        false
+    })
 }
 
 /// A restart that did not come to life, as an end with the status that boardbox's own failures have.

@@ -5,7 +5,7 @@ use super::control::{Reply, Request, State};
 use super::fields::fields;
 use crate::error::Result;
 use crate::profile::Container;
-use crate::profile::startup::{LONGEST_DELAY, Restart};
+use crate::profile::startup::{LONGEST_DELAY, Restart, growing};
 use crate::sys::events::Events;
 use crate::sys::signal::Signals;
 use crate::sys::{kmsg, process};
@@ -21,9 +21,14 @@ pub struct Tally {
     pub restarts: u32,
     /// Those in a row, of lives shorter than [`LONGEST_DELAY`].
     row: u32,
+    /// Reboots in a row, of lives shorter than [`SHORT`].
+    reboots: u32,
     /// The wait(2) status of the last end.
     pub last: Option<i32>,
 }
+
+/// Nobody boots and reboots on purpose within this.
+const SHORT: Duration = Duration::from_secs(1);
 
 /// What follows an end.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,6 +65,19 @@ impl Tally {
             None if self.row > 0 && restart.after(Some(status), 0).is_some() => Next::GiveUp,
             None => Next::End,
         }
+    }
+
+    /// Counts a reboot after a life of this length, and says how long to wait: one that reboots at once would else take the
+    /// whole cpu.
+    pub fn rebooted(&mut self, status: i32, lived: Duration) -> Option<Duration> {
+        self.last = Some(status);
+        if lived >= SHORT {
+            self.reboots = 0;
+            return None;
+        }
+        let delay = growing(self.reboots);
+        self.reboots = self.reboots.saturating_add(1);
+        Some(Duration::from_millis(delay.into()))
     }
 
     /// Tells the kernel's log, where an operator looks who was not there; of a long row not each.
@@ -108,9 +126,6 @@ pub fn pause(
     crate::sys::memory::give_back();
     loop {
         let left = end.map(|end| end.saturating_duration_since(Instant::now()));
-        if left.is_some_and(|left| left.is_zero()) {
-            return Ok(true);
-        }
         for token in events.wait(left)? {
             match token {
                 SIGNALS => {
@@ -127,6 +142,10 @@ pub fn pause(
                     }
                 }
             }
+        }
+        // Not before: where there is no time to wait, who wants an end is heard all the same.
+        if left.is_some_and(|left| left.is_zero()) {
+            return Ok(true);
         }
     }
 }
@@ -179,6 +198,14 @@ mod tests {
         assert_eq!(tally.gave_up(), "gave up after 2 restarts in a row");
         assert_eq!(Tally::default().ended(0, short, &restart), Next::End);
         assert_eq!(Tally::default().ended(256, short, &Restart::default()), Next::End);
+    }
+
+    #[test]
+    fn who_reboots_at_once_waits_longer_each_time() {
+        let mut tally = Tally::default();
+        let mut after = |ms| tally.rebooted(1, Duration::from_millis(ms)).map(|delay| delay.as_millis());
+        assert_eq!([5, 5, 999, 1000, 5].map(&mut after), [Some(100), Some(200), Some(400), None, Some(100)]);
+        assert_eq!((0..40).map(|_| after(0)).last(), Some(Some(60_000)));
     }
 
     #[test]

@@ -101,7 +101,7 @@ pub struct Restart {
     /// `restart`.
     pub policy: Policy,
     /// `restart-delay`: until the first restart, in milliseconds; each further one in a row takes twice as long, up to
-    /// [`LONGEST_DELAY`] or this one, whichever is longer.
+    /// [`LONGEST_DELAY`] or this one, whichever is longer. With 0 the second one takes [`SHORTEST_DELAY`].
     pub delay: u32,
     /// `restart-limit`: how many times in a row before it is given up; 0 is never.
     pub limit: u32,
@@ -110,6 +110,18 @@ pub struct Restart {
 /// The longest time between two restarts that the doubling leads to, in milliseconds. A container that has run for this long
 /// begins a new row.
 pub const LONGEST_DELAY: u32 = 60_000;
+
+/// What the doubling begins with where there is nothing to double, in milliseconds.
+pub const SHORTEST_DELAY: u32 = 100;
+
+/// [`SHORTEST_DELAY`], doubled this many times, up to [`LONGEST_DELAY`].
+pub fn growing(times: u32) -> u32 {
+    doubled(SHORTEST_DELAY, times).min(LONGEST_DELAY)
+}
+
+fn doubled(delay: u32, times: u32) -> u32 {
+    delay.saturating_mul(1u32.checked_shl(times).unwrap_or(u32::MAX))
+}
 
 /// When it is started again.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -156,8 +168,10 @@ impl Restart {
         if !wanted || self.limit != 0 && before >= self.limit {
             return None;
         }
-        let doubled = self.delay.saturating_mul(1u32.checked_shl(before).unwrap_or(u32::MAX));
-        Some(doubled.min(LONGEST_DELAY.max(self.delay)))
+        Some(match (self.delay, before.checked_sub(1)) {
+            (0, Some(further)) => growing(further),
+            (delay, _) => doubled(delay, before).min(LONGEST_DELAY.max(delay)),
+        })
     }
 }
 
@@ -264,7 +278,10 @@ mod tests {
         let slow = Restart { delay: 90_000, ..always.clone() };
         assert_eq!([0, 3].map(|before| slow.after(None, before)), [Some(90_000); 2]);
         let twice = Restart { policy: Policy::OnFailure, delay: 0, limit: 2 };
-        assert_eq!([0, 1, 2].map(|before| twice.after(Some(256), before)), [Some(0), Some(0), None]);
+        assert_eq!([0, 1, 2].map(|before| twice.after(Some(256), before)), [Some(0), Some(100), None]);
+        let at_once = Restart { delay: 0, ..always };
+        let delays = [0, 1, 2, 3, 40, u32::MAX].map(|before| at_once.after(Some(1), before));
+        assert_eq!(delays, [0, 100, 200, 400, 60_000, 60_000].map(Some));
         assert_eq!((twice.after(Some(0), 0), twice.after(None, 0)), (None, Some(0)));
         assert_eq!(Restart::default().after(Some(9), 0), None);
     }
