@@ -330,3 +330,27 @@ fn a_container_that_costs_no_flash_runs_on_the_boards_programs() {
     expected.push_str(&"Read-only file system\n".repeat(3));
     assert_eq!((said.out.as_str(), said.code), (expected.as_str(), 0), "{}", said.err);
 }
+
+/// Digits of an Ethernet address that are to be drawn are the board's to draw: an image with drawn ones gave all boards the
+/// same address.
+#[test]
+fn an_address_that_is_to_be_drawn_stays_one() {
+    let scratch = Scratch::new("drawn");
+    let old = "lxc.network.type = empty\nlxc.network.hwaddr = 00:16:3e:xx:xx:01\nlxc.rootfs = /r\n";
+    scratch.write("old.conf", old, 0o644);
+    let base = "[board]\nname = 'b'\n[[container]]\nname = 'b'\n[[container.network]]\ntype = 'empty'\n\
+                hwaddr = '00:16:3e:xx:xx:02'\n";
+    scratch.write("base.toml", base, 0o644);
+    let profile = "extends = 'base.toml'\n[[container]]\nconfig = 'old.conf'\n[[container]]\nname = 'c'\n\
+                   network = [{ type = 'empty', hwaddr = '00:16:3e:xx:xx:03' }]\n";
+    scratch.write("p.toml", profile, 0o644);
+    let made = |out: &str| {
+        scratch.made(&["-q", "--profile=p.toml", "-o", &format!("{out}/")]);
+        std::fs::read_to_string(scratch.path(&format!("{out}/etc/boardbox/board.toml"))).unwrap()
+    };
+    let (one, two) = (made("one"), made("two"));
+    assert_eq!(one, two);
+    for number in 1..=3 {
+        assert!(one.contains(&format!("hwaddr = \"00:16:3e:xx:xx:0{number}\"\n")), "{one}");
+    }
+}

@@ -24,7 +24,7 @@ impl Hasher for Fnv {
 pub fn fields(container: &Container) -> String {
     let c = container;
     let mut network = c.network.clone();
-    for nic in network.iter_mut().filter(|nic| nic.hwaddr_drawn) {
+    for nic in network.iter_mut().filter(|nic| nic.hwaddr_pattern.is_some()) {
         nic.hwaddr = None;
     }
     let parts: [(&str, &[&dyn Part]); 19] = [

@@ -2,7 +2,7 @@
 
 use super::no_equal;
 use super::remarks::{Remarks, lines};
-use super::toml::address;
+use super::toml::{address, hwaddr};
 use super::words::{NAMES, command, level, mode};
 use crate::error::Error;
 use crate::profile::container::{AutoMounts, Console, Container, CreateTarget, Dev, NicKind, Personality};
@@ -92,7 +92,7 @@ pub fn container(c: &Container, remarks: &Remarks, old: bool, out: &mut String, 
         file.set("hostname", name);
     }
     if c.personality == Personality::Linux32 {
-        file.set("arch", remarks.raw("arch").unwrap_or("i686"));
+        file.set("arch", remarks.arch.as_deref().unwrap_or("i686"));
     }
     if !c.command.is_empty() {
         file.set("command", &command(&c.command));
@@ -240,10 +240,6 @@ fn network(file: &mut Lines, c: &Container) {
         file.gap();
         let about = format!("network.{number}");
         let prefix = if file.old { "network".into() } else { format!("net.{number}") };
-        let hwaddr = nic.hwaddr.map(|mac| {
-            let drawn = || mac.to_string();
-            file.remarks.raw(&format!("{about}.hwaddr")).map_or_else(drawn, String::from)
-        });
         let (v4, v6) = if file.old { ("ipv4", "ipv6") } else { ("ipv4.address", "ipv6.address") };
         let mut set = |key: &str, value: &str| file.line(&about, &format!("{prefix}.{key}"), value);
         match &nic.kind {
@@ -260,7 +256,7 @@ fn network(file: &mut Lines, c: &Container) {
         if let Some(name) = &nic.name {
             set("name", name.as_str());
         }
-        if let Some(hwaddr) = hwaddr {
+        if let Some(hwaddr) = hwaddr(nic) {
             set("hwaddr", &hwaddr);
         }
         if let Some(mtu) = nic.mtu {

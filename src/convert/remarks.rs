@@ -11,8 +11,8 @@ pub struct Remarks {
     of: Vec<(String, Vec<String>)>,
     /// After everything else, and settings that were left out.
     tail: Vec<String>,
-    /// Values that the model does not keep as they were written: `arch`, `network.0.hwaddr`.
-    raw: Vec<(String, String)>,
+    /// `arch` as it was written, which the model does not keep.
+    pub arch: Option<String>,
 }
 
 impl Remarks {
@@ -24,11 +24,6 @@ impl Remarks {
     /// Whether there is a comment about one of a list's entries.
     pub fn any(&self, list: &str) -> bool {
         self.of.iter().any(|of| of.0.strip_prefix(list).is_some_and(|rest| rest.starts_with('.')))
-    }
-
-    /// A value as it was written.
-    pub fn raw(&self, key: &str) -> Option<&str> {
-        self.raw.iter().find(|raw| raw.0 == key).map(|raw| raw.1.as_str())
     }
 
     /// What stands before everything else.
@@ -115,11 +110,7 @@ pub fn lxc(text_of_file: &str) -> Remarks {
             if index.is_none() && rest == "type" {
                 nics += 1;
             }
-            let key = format!("network.{}", index.unwrap_or_else(|| nics.max(1) - 1));
-            if rest == "hwaddr" && value.contains(['x', 'X']) {
-                remarks.raw.push((format!("{key}.hwaddr"), value.into()));
-            }
-            key
+            format!("network.{}", index.unwrap_or_else(|| nics.max(1) - 1))
         } else if name.starts_with("cgroup.devices.") {
             if let Some((_, behind)) = value.split_once('#') {
                 pending.push(text(behind));
@@ -141,7 +132,7 @@ pub fn lxc(text_of_file: &str) -> Remarks {
             known.map_or("", |known| known.0).into()
         };
         if key == "arch" {
-            remarks.raw.push((key.clone(), value.into()));
+            remarks.arch = Some(value.into());
         }
         match key.is_empty() {
             true => remarks.tail.append(&mut pending),
@@ -231,17 +222,12 @@ pub fn profile(text_of_file: &str) -> Found {
             let plain = || value.split('#').next().unwrap_or("").trim().trim_matches(['"', '\'']).to_string();
             let of = match table.as_str() {
                 "container" => key.split('.').next().unwrap_or(key).to_string(),
-                "container.network" => {
-                    if key == "hwaddr" && value.contains(['x', 'X']) {
-                        remarks.raw.push((format!("network.{}.hwaddr", nics - 1), plain()));
-                    }
-                    format!("network.{}", nics - 1)
-                }
+                "container.network" => format!("network.{}", nics - 1),
                 _ => table.trim_start_matches("container.").to_string(),
             };
             match (table.as_str(), key) {
                 ("container", "name") => *name = plain(),
-                ("container", "arch") => remarks.raw.push(("arch".into(), plain())),
+                ("container", "arch") => remarks.arch = Some(plain()),
                 _ => {}
             }
             remarks.add(&of, &mut pending);

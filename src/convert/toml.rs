@@ -203,7 +203,7 @@ pub fn container(c: &Container, remarks: &Remarks, out: &mut String, warnings: &
     part.some("user", (c.uid != 0).then(|| c.uid.to_string()));
     part.some("group", (c.gid != 0).then(|| c.gid.to_string()));
     if c.personality == Personality::Linux32 {
-        part.key("arch", quoted(remarks.raw("arch").unwrap_or("i686")));
+        part.key("arch", quoted(remarks.arch.as_deref().unwrap_or("i686")));
     }
     if !c.pts {
         part.key("pts", "false".into());
@@ -275,7 +275,7 @@ pub fn container(c: &Container, remarks: &Remarks, out: &mut String, warnings: &
     for (number, nic) in c.network.iter().enumerate() {
         out.push('\n');
         lines(remarks.about(&format!("network.{number}")), "", out);
-        network(nic, remarks.raw(&format!("network.{number}.hwaddr")), out);
+        network(nic, out);
     }
     remarks.write_tail(out);
 }
@@ -555,7 +555,7 @@ fn devices(c: &Container, part: &mut Part) {
     part.table("devices", pairs);
 }
 
-fn network(nic: &Nic, hwaddr: Option<&str>, out: &mut String) {
+fn network(nic: &Nic, out: &mut String) {
     let mut part = Part::new(Remarks::default());
     match &nic.kind {
         NicKind::Empty => part.key("type", quoted("empty")),
@@ -569,8 +569,7 @@ fn network(nic: &Nic, hwaddr: Option<&str>, out: &mut String) {
     if !nic.up {
         part.key("up", "false".into());
     }
-    let drawn = nic.hwaddr.map(|mac| mac.to_string());
-    part.some("hwaddr", hwaddr.or(drawn.as_deref()).map(quoted));
+    part.some("hwaddr", hwaddr(nic).map(|text| quoted(&text)));
     part.some("mtu", nic.mtu.map(|mtu| mtu.to_string()));
     let addresses = |of: Vec<String>| match of.as_slice() {
         [] => None,
@@ -582,6 +581,11 @@ fn network(nic: &Nic, hwaddr: Option<&str>, out: &mut String) {
     part.some("ipv4-gateway", nic.gateway4.map(|gateway| quoted(&gateway.to_string())));
     part.some("ipv6-gateway", nic.gateway6.map(|gateway| quoted(&gateway.to_string())));
     part.write_under("[[container.network]]", out);
+}
+
+/// An Ethernet address as it was written: its digits are not drawn here.
+pub fn hwaddr(nic: &Nic) -> Option<String> {
+    nic.hwaddr.map(|mac| nic.hwaddr_pattern.as_deref().map_or_else(|| mac.to_string(), String::from))
 }
 
 /// An address, and its broadcast address where that is another one than it would have.

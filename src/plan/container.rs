@@ -94,7 +94,7 @@ mod tests {
             name: name.map(|name| name.parse().unwrap()),
             up: true,
             hwaddr: None,
-            hwaddr_drawn: false,
+            hwaddr_pattern: None,
             mtu: None,
             ipv4: vec!["192.168.0.23".parse().unwrap()],
             ipv6: Vec::new(),

@@ -6,6 +6,7 @@ use super::value::{
     Capabilities, ContainerName, Gateway4, Gateway6, IfName, Ipv4Net, Ipv6Net, Mac, MacvlanMode, Signal,
 };
 use crate::error::{Origin, Places};
+use std::rc::Rc;
 
 /// PATH of a container that sets none.
 pub const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -211,8 +212,9 @@ pub struct Nic {
     pub up: bool,
     /// `hwaddr`; `None` means a stable one (see `plan::network`).
     pub hwaddr: Option<Mac>,
-    /// Some of its digits were drawn when the profile was read, and are others each time.
-    pub hwaddr_drawn: bool,
+    /// `hwaddr` as it is written, where digits of it are `x`: those were drawn when the profile was read, and are others each
+    /// time.
+    pub hwaddr_pattern: Option<Rc<str>>,
     /// `mtu` in bytes, 68..=65535.
     pub mtu: Option<u32>,
     /// `ipv4`.

@@ -5,6 +5,7 @@ use super::text::shown;
 use super::value::{CpuList, DeviceRule, Mac};
 use crate::error::{Error, Origin, Result};
 use log::LevelFilter;
+use std::rc::Rc;
 
 /// A host name: 1..=64 bytes, what sethostname(2) takes, without what no name can hold.
 pub fn hostname(text: &str) -> Result<String> {
@@ -134,15 +135,15 @@ pub fn cgroup_rule(file: &str, value: &str, origin: &Origin) -> Result<CgroupRul
     Ok(CgroupRule { file: file.into(), value, unified: false, origin: origin.clone() })
 }
 
-/// Whether digits of a MAC address are to be drawn.
-pub fn is_mac_pattern(text: &str) -> bool {
-    text.contains(['x', 'X'])
+/// A MAC address of which digits are to be drawn, as it is written.
+pub fn mac_pattern(text: &str) -> Option<Rc<str>> {
+    text.contains(['x', 'X']).then(|| text.into())
 }
 
 /// A MAC address. Each `x` in it is a random digit, drawn when the file is read, as LXC does: what `plan` shows and the
 /// next `start` are two draws. (Without any `hwaddr` the address is a stable one.)
 pub fn mac(text: &str) -> Result<Mac> {
-    if !is_mac_pattern(text) {
+    if mac_pattern(text).is_none() {
         return text.parse();
     }
     let mut random = [0; 12];

@@ -109,7 +109,7 @@ impl Section {
                 name: None,
                 up: false,
                 hwaddr: None,
-                hwaddr_drawn: false,
+                hwaddr_pattern: None,
                 mtu: None,
                 ipv4: Vec::new(),
                 ipv6: Vec::new(),
@@ -135,7 +135,7 @@ impl Section {
             Key::Name => nic.name = Some(value.parse()?),
             Key::Hwaddr => {
                 nic.hwaddr = Some(field::mac(value)?);
-                nic.hwaddr_drawn = field::is_mac_pattern(value);
+                nic.hwaddr_pattern = field::mac_pattern(value);
             }
             Key::Mtu => nic.mtu = Some(field::mtu(value)?),
             Key::Mode => self.mode = value.parse()?,

@@ -37,7 +37,7 @@ pub fn nic(profile: &Profile, section: Node, before: &[Nic]) -> Option<Nic> {
         name,
         up: table.flag("up").unwrap_or(true),
         hwaddr: hwaddr.as_ref().and_then(|text| table.parse("hwaddr", text, field::mac)),
-        hwaddr_drawn: hwaddr.is_some_and(|text| field::is_mac_pattern(text.get_ref())),
+        hwaddr_pattern: hwaddr.and_then(|text| field::mac_pattern(text.get_ref())),
         mtu: table.small("mtu", 68, 65535),
         ipv4: table.each("ipv4", ipv4),
         ipv6: table.each("ipv6", str::parse),
