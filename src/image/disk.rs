@@ -38,5 +38,11 @@ pub fn write(tree: &Tree, time: u32, top: &Path) -> Result<()> {
         }
         dev::set_time(&full, time)?;
     }
+    // What it was made with is the umask of who made it.
+    let failed = |error| Error::io(format!("set owner and permissions of {}", top.display()), &error);
+    if process::is_root() {
+        lchown(top, Some(0), Some(0)).map_err(failed)?;
+    }
+    fs::set_permissions(top, fs::Permissions::from_mode(0o755)).map_err(failed)?;
     dev::set_time(top, time)
 }
