@@ -59,6 +59,7 @@ impl Tree {
             "linkedproc",
             "outside",
             "arm",
+            "armhf",
             "little",
         ] {
             for dir in ["proc", "sys", "dev", "lib"] {
@@ -100,6 +101,11 @@ impl Tree {
         tree.file("/srv/noproc/sbin/init", 0o755, &fixed);
         tree.file("/srv/linkedproc/sbin/init", 0o755, &fixed);
         tree.file("/srv/arm/sbin/init", 0o755, &elf(ARM, "", &[]));
+        // Debian's armhf on an arm64 board, without an ld.so.conf.
+        let program = elf(ARM, "/lib/ld-linux-armhf.so.3", &[(1, "libc.so.6")]);
+        tree.file("/srv/armhf/sbin/init", 0o755, &program);
+        tree.file("/srv/armhf/lib/ld-linux-armhf.so.3", 0o755, &elf(ARM, "", &[]));
+        tree.file("/srv/armhf/usr/lib/arm-linux-gnueabihf/libc.so.6", 0o755, &elf(ARM, "", &[]));
         // There on any build machine, and not inside.
         tree.link("/srv/outside/sbin/init", "/bin/sh");
         tree.file("/srv/little/sbin/init", 0o755, &elf(Kind { big: false, ..PPC }, "", &[]));

@@ -206,7 +206,8 @@ pub fn named(name: &str) -> Option<&'static Arch> {
 }
 
 impl Arch {
-    fn is(&self, elf: &Elf) -> bool {
+    /// Whether the file is for this one, and not for a sibling.
+    pub fn is(&self, elf: &Elf) -> bool {
         (self.machine, self.wide, self.big) == (elf.machine, elf.wide, elf.big)
     }
 

@@ -2,6 +2,7 @@
 //! (a test compares them).
 
 use super::config::{Config, Setting};
+use crate::plan::cgroups::spelling;
 use crate::profile::Layout;
 
 /// What an option is needed for.
@@ -25,7 +26,7 @@ pub enum For {
     Ipv6,
     /// A controller, by its v1 name.
     Controller(&'static str),
-    /// A setting: the file of a v1 controller.
+    /// A setting: the file of a v1 controller, or what has the same meaning on v2.
     Setting(&'static str),
     /// Mounts of a file system of this type.
     Mount(&'static str),
@@ -134,7 +135,7 @@ pub const OPTIONS: &[Opt] = &[
     opt("CGROUP_PIDS", For::Controller("pids"), "the number of tasks is not limited").from(4003),
     opt("CGROUP_CPUACCT", For::Controller("cpuacct"), "cpu time is not counted").v1(),
     opt("BLK_CGROUP", For::Controller("blkio"), "input and output are neither limited nor counted"),
-    opt("BLK_DEV_THROTTLING", For::Setting("blkio.throttle."), "disks are not throttled"),
+    opt("BLK_DEV_THROTTLING", For::Setting(spelling::THROTTLES[0].0), "disks are not throttled"),
     opt("BINFMT_SCRIPT", For::Program, "scripts are not executed"),
     opt("COMPAT", For::Program, "32-bit programs are not executed"),
     opt("IA32_EMULATION", For::Program, "32-bit programs are not executed"),

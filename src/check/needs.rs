@@ -6,8 +6,9 @@ use super::resources::{rule, uses};
 use super::security::{SYS_ADMIN, SYS_NICE, kept};
 use super::{Report, at, called};
 use crate::error::Origin;
+use crate::plan::cgroups::spelling::counterpart;
 use crate::profile::board::DEFAULT_CONTROLLERS;
-use crate::profile::container::{Console, Container, NicKind};
+use crate::profile::container::{CgroupRule, Console, Container, NicKind};
 use crate::profile::{Board, Bridge, Layout};
 
 /// Who needs it first, and where that is written.
@@ -62,10 +63,17 @@ fn need<'a>(board: &'a Board, of: For) -> Option<Need<'a>> {
                 let at = board.cgroup.places.get("controllers").unwrap_or(&board.cgroup.origin);
                 listed.then(|| Need { who: String::new(), at, optional })
             }),
-        For::Setting(file) => first(board, |container| match file.ends_with('.') {
-            true => container.cgroup.iter().find(|rule| rule.file.starts_with(file)).map(|rule| &rule.origin),
-            false => rule(container, file).map(|rule| &rule.origin),
-        }),
+        For::Setting(file) => {
+            // In v2's words it is the same setting, and several files of v1 are one there.
+            let v2 = counterpart(file);
+            let wants = |rule: &CgroupRule| {
+                let other = || counterpart(&rule.file);
+                rule.file == file || v2.is_some() && (v2.as_deref() == Some(&rule.file) || v2 == other())
+            };
+            first(board, |container| {
+                container.cgroup.iter().find(|rule| wants(rule)).map(|rule| &rule.origin)
+            })
+        }
         For::Program => None,
         For::Mount(fstype) => first(board, |container| {
             container.mounts.iter().find(|mount| mount.fstype == fstype).map(|mount| &mount.origin)

@@ -283,7 +283,7 @@ impl<'a> Programs<'a> {
         }
         let mut dirs = Vec::new();
         self.configured("/etc/ld.so.conf", &mut dirs, 0);
-        let tuple = elf::ARCHES.iter().find(|arch| arch.runs(program)).map(|arch| arch.tuple);
+        let tuple = elf::ARCHES.iter().find(|arch| arch.is(program)).map(|arch| arch.tuple);
         for base in ["/lib", "/usr/lib"] {
             dirs.extend(tuple.map(|tuple| format!("{base}/{tuple}")));
             if program.wide {

@@ -104,9 +104,19 @@ fn exclusive_cpus(board: &Board, report: &mut Report) {
 }
 
 fn quota(board: &Board, container: &Container, report: &mut Report) {
-    let Some((quota, rule)) = number(container, "cpu.cfs_quota_us") else { return };
+    let v1 = || {
+        let (quota, rule) = number(container, "cpu.cfs_quota_us")?;
+        Some((quota, number(container, "cpu.cfs_period_us").map(|period| period.0), rule))
+    };
+    let v2 = || {
+        let rule = rule(container, "cpu.max")?;
+        let mut words = rule.value.split_ascii_whitespace().map(str::parse);
+        // `max` is no number, and never limits.
+        Some((words.next()?.ok()?, words.next().and_then(Result::ok), rule))
+    };
+    let Some((quota, period, rule)) = v2().or_else(v1) else { return };
     // The kernel's own: sched/fair.c.
-    let period = number(container, "cpu.cfs_period_us").map_or(100_000, |period| period.0);
+    let period = period.unwrap_or(100_000);
     let Some(cpus) = cpus(container).map(|list| count(&list)).or(board.cpus) else { return };
     if quota > period.saturating_mul(cpus.into()) {
         let cause = format!(
