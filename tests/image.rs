@@ -332,6 +332,119 @@ fn a_container_that_costs_no_flash_runs_on_the_boards_programs() {
     assert_eq!((said.out.as_str(), said.code), (expected.as_str(), 0), "{}", said.err);
 }
 
+/// All files of an image are root's: a program that was somebody else's with a set-uid bit is not to be root's with one.
+#[test]
+fn no_program_becomes_set_uid_root() {
+    use std::os::unix::fs::chown;
+    let scratch = Scratch::new("setuid");
+    for (name, mode, uid, gid) in [
+        ("base/bin/su", 0o4755, 0, 0),
+        ("base/bin/game", 0o2755, 0, 60),
+        ("base/bin/mine", 0o6755, 7, 8),
+        ("base/bin/theirs", 0o6755, 9, 10),
+        ("base/bin/plain", 0o755, 9, 10),
+    ] {
+        scratch.write(name, "#!/bin/sh\n", mode);
+        chown(scratch.0.join(name), Some(uid), Some(gid)).unwrap();
+        std::fs::set_permissions(scratch.0.join(name), std::fs::Permissions::from_mode(mode)).unwrap();
+    }
+    std::fs::create_dir(scratch.0.join("base/mail")).unwrap();
+    chown(scratch.0.join("base/mail"), None, Some(60)).unwrap();
+    std::fs::set_permissions(scratch.0.join("base/mail"), std::fs::Permissions::from_mode(0o2775)).unwrap();
+    let warning = |name: &str, what: &str, line: &str| {
+        format!(
+            "boardbox: warning: base/{name}: without its {what}, which would be root's (a table line says whose: /{name} \
+             {line})\n"
+        )
+    };
+    let game = warning("bin/game", "set-gid bit", "f 2755 0 60");
+    let mail = warning("mail", "set-gid bit", "d 2755 0 60");
+    let theirs = warning("bin/theirs", "set-uid and set-gid bits", "f 6755 9 10");
+    let mine = warning("bin/mine", "set-uid and set-gid bits", "f 6755 7 8");
+    assert_eq!(scratch.made(&["--overlay=base", "-o", "tree/"]), format!("{game}{mine}{theirs}{mail}"));
+    let modes = |of: &str| shell(&scratch.0, &format!("cd {of}; stat -c '%n %a' bin/* mail"));
+    assert_eq!(
+        modes("tree"),
+        "bin/game 755\nbin/mine 755\nbin/plain 755\nbin/su 4755\nbin/theirs 755\nmail 755\n"
+    );
+    // What is the builder's own becomes root's, as all else of his.
+    let copy = scratch.path("boardbox");
+    std::fs::copy(BOARDBOX, &copy).unwrap();
+    chown(&scratch.0, Some(7), Some(8)).unwrap();
+    let mut builder = Command::new(&copy);
+    std::os::unix::process::CommandExt::uid(&mut builder, 7);
+    std::os::unix::process::CommandExt::gid(&mut builder, 8);
+    let output =
+        builder.args(["image", "--overlay=base", "-o", "own/"]).current_dir(&scratch.0).output().unwrap();
+    assert_eq!(String::from_utf8(output.stderr).unwrap(), format!("{game}{theirs}{mail}"));
+    assert_eq!(
+        modes("own"),
+        "bin/game 755\nbin/mine 6755\nbin/plain 755\nbin/su 4755\nbin/theirs 755\nmail 755\n"
+    );
+    // The table that the warnings hint at.
+    scratch.write("table", "/bin/theirs f 6755 9 10\n/mail d 2755 0 60\n/bin/game f 755\n", 0o644);
+    assert_eq!(scratch.made(&["--overlay=base", "--table=table", "-o", "told/"]), mine);
+    assert_eq!(shell(&scratch.0, "stat -c '%a %u %g' told/bin/theirs told/mail"), "6755 9 10\n2755 0 60\n");
+}
+
+/// A link in a container's root file system leads where it does for the container, also an absolute one.
+#[test]
+fn links_of_a_container_stay_inside_it() {
+    let scratch = Scratch::new("inside");
+    let profile = "[board]\nname = 'b'\n[[container]]\nname = 'c'\nrootfs = '/var/link'\ncommand = ['/bin/tool']\n\
+                   mounts = [{ type = 'tmpfs', to = 'log' }, { type = 'tmpfs', to = 'out/x' }]\n\
+                   [[container]]\nconfig = 'old.conf'\n";
+    scratch.write("p.toml", profile, 0o644);
+    let old = "lxc.rootfs.path = /var/old\nlxc.init.cmd = /sbin/tool\nlxc.mount.entry = /usr /var/old/data/in none bind 0 0\n\
+               lxc.mount.entry = /usr /elsewhere none bind 0 0\nlxc.mount.entry = /usr bin none bind 0 0\n";
+    scratch.write("old.conf", old, 0o644);
+    scratch.write("board/usr/bin/other", "", 0o755);
+    std::fs::create_dir_all(scratch.0.join("board/var/c/etc")).unwrap();
+    symlink("/var/c", scratch.0.join("board/var/link")).unwrap();
+    symlink("/usr/bin", scratch.0.join("board/var/c/lib")).unwrap();
+    scratch.write("root/usr/bin/tool", "", 0o755);
+    scratch.write("root/lib/a", "", 0o644);
+    for (link, target) in [("bin", "/usr/bin"), ("log", "/var/log"), ("out", "../../../var/out")] {
+        symlink(target, scratch.0.join("root").join(link)).unwrap();
+    }
+    std::fs::create_dir_all(scratch.0.join("root-old/bin")).unwrap();
+    symlink("/bin", scratch.0.join("root-old/sbin")).unwrap();
+    let said = scratch.made(&[
+        "--overlay=board",
+        "--profile=p.toml",
+        "--rootfs=c=root",
+        "--rootfs=old=root-old",
+        "-o",
+        "tree/",
+    ]);
+    assert_eq!(said, "");
+    let files =
+        shell(&scratch.0, "cd tree; find usr var ! -type l ! -name proc ! -name sys ! -name dev | sort");
+    assert_eq!(
+        files.split_whitespace().collect::<Vec<_>>(),
+        [
+            "usr",
+            "usr/bin",
+            "usr/bin/other",
+            "var",
+            "var/c",
+            "var/c/etc",
+            "var/c/usr",
+            "var/c/usr/bin",
+            "var/c/usr/bin/a",
+            "var/c/usr/bin/tool",
+            "var/c/var",
+            "var/c/var/log",
+            "var/c/var/out",
+            "var/c/var/out/x",
+            "var/old",
+            "var/old/bin",
+            "var/old/data",
+            "var/old/data/in",
+        ]
+    );
+}
+
 /// Digits of an Ethernet address that are to be drawn are the board's to draw: an image with drawn ones gave all boards the
 /// same address.
 #[test]

@@ -40,7 +40,7 @@ pub fn build(parts: &Parts) -> Result<(Tree, Vec<Error>)> {
     let mut tree = Tree::default();
     let mut warnings = Vec::new();
     for overlay in &parts.overlays {
-        tree.add(overlay, "", &mut warnings)?;
+        tree.add(overlay, "", "", &mut warnings)?;
     }
     if let Some(path) = &parts.profile {
         profile::add(&mut tree, path, &parts.rootfs, &mut warnings)?;
@@ -49,7 +49,7 @@ pub fn build(parts: &Parts) -> Result<(Tree, Vec<Error>)> {
             .hint("a profile says it: --profile FILE; or --file PATH=DIRECTORY"));
     }
     for (path, source) in &parts.files {
-        tree.add(source, path, &mut warnings)?;
+        tree.add(source, "", path, &mut warnings)?;
     }
     for (path, target) in &parts.links {
         tree.link(path, target)?;
@@ -60,5 +60,6 @@ pub fn build(parts: &Parts) -> Result<(Tree, Vec<Error>)> {
     for file in &parts.tables {
         table::apply(&mut tree, file)?;
     }
+    tree.tell_lost(&mut warnings);
     Ok((tree, warnings))
 }

@@ -3,6 +3,7 @@
 use super::tree::{Entry, Kind, Tree};
 use crate::convert;
 use crate::error::{Error, Result};
+use crate::plan::mounts;
 use crate::profile::container::{Container, Dev};
 use crate::profile::text::{self, nearest, shown};
 use crate::profile::{Board, toml};
@@ -34,7 +35,8 @@ pub fn add(
             return Err(Error::config(what).at(&container.origin));
         };
         tree.directory(rootfs)?;
-        tree.add(source, rootfs, warnings)?;
+        let base = tree.resolve(rootfs, true)?;
+        tree.add(source, &base, "", warnings)?;
     }
     Ok(())
 }
@@ -56,47 +58,57 @@ fn whole(path: &str, board: &Board) -> Result<Vec<u8>> {
 pub fn complete(tree: &mut Tree, path: &str, warnings: &mut Vec<Error>) -> Result<()> {
     for container in &toml::read(path)?.containers {
         if let Some(rootfs) = &container.rootfs {
-            points(tree, container, rootfs)?;
-            starts(tree, container, rootfs, warnings);
+            tree.directory(rootfs)?;
+            // Its links lead where they do for the container, whose / this is.
+            let base = tree.resolve(rootfs, true)?;
+            points(tree, container, &base)?;
+            starts(tree, container, &base, warnings);
         }
     }
     Ok(())
 }
 
-fn points(tree: &mut Tree, container: &Container, rootfs: &str) -> Result<()> {
+fn points(tree: &mut Tree, container: &Container, base: &str) -> Result<()> {
     let own = [
         ("dev", container.dev == Dev::Tmpfs),
         ("proc", container.auto_mounts.proc.is_some()),
         ("sys", container.auto_mounts.sys.is_some()),
     ];
-    tree.directory(rootfs)?;
     for (name, mounted) in own {
         if mounted {
-            tree.directory(&format!("{rootfs}/{name}"))?;
+            tree.directory_in(base, name)?;
         }
     }
-    for mount in container.mounts.iter().filter(|mount| !mount.target.starts_with('/')) {
-        let point = format!("{rootfs}/{}", mount.target);
+    for mount in &container.mounts {
+        let Some(point) = mounts::target(mount, container) else { continue };
         let file = tree.get(&mount.source).is_some_and(|entry| entry.kind != Kind::Directory);
         // In a /dev of its own there is nothing to prepare.
-        if tree.get(&point).is_some() || container.dev == Dev::Tmpfs && mount.target.starts_with("dev/") {
+        if tree.get_in(base, &point).is_some() || container.dev == Dev::Tmpfs && point.starts_with("dev/") {
             continue;
         }
         match mount.fstype == "none" && mount.source.starts_with('/') && file {
-            true => tree.put(&point, Entry::new(Kind::Text(Vec::new()), 0o644))?,
-            false => tree.directory(&point)?,
+            true => tree.put_in(base, &point, Entry::new(Kind::Text(Vec::new()), 0o644))?,
+            false => tree.directory_in(base, &point)?,
         }
     }
     Ok(())
 }
 
 /// Says so where the command is neither in the root file system nor below something that is mounted there.
-fn starts(tree: &Tree, container: &Container, rootfs: &str, warnings: &mut Vec<Error>) {
+fn starts(tree: &Tree, container: &Container, base: &str, warnings: &mut Vec<Error>) {
     let command = container.command.first().map_or("/sbin/init", String::as_str);
-    let Some(inside) = command.strip_prefix('/') else { return };
-    let mounted = |target: &str| inside == target || inside.starts_with(&format!("{target}/"));
-    let bound = container.mounts.iter().any(|mount| mounted(mount.target.trim_matches('/')));
-    if !bound && container.fstab.is_none() && tree.get(&format!("{rootfs}/{inside}")).is_none() {
+    if !command.starts_with('/') {
+        return;
+    }
+    let place = |path: &str| tree.resolve_in(base, path, true).ok();
+    let program = place(command).unwrap_or_default();
+    let bound = container.mounts.iter().any(|mount| {
+        let point = mounts::target(mount, container).and_then(|point| place(&point));
+        let rest = point.as_deref().and_then(|point| program.strip_prefix(point));
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    });
+    if !bound && container.fstab.is_none() && !tree.entries.contains_key(&program) {
+        let rootfs = container.rootfs.as_deref().unwrap_or_default();
         let error =
             Error::config(format!("{} is not in its root file system {}", shown(command), shown(rootfs)))
                 .tried(format!("container \"{}\"", container.name))

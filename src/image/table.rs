@@ -1,5 +1,6 @@
 //! Tables of nodes, directories, owners and modes, in the form of Buildroot's `BR2_ROOTFS_DEVICE_TABLE` (makedevs):
-//! `NAME TYPE MODE UID GID MAJOR MINOR START INC COUNT`, `-` or nothing where a column does not matter.
+//! `NAME TYPE MODE UID GID MAJOR MINOR START INC COUNT`, `-` or nothing where a column does not matter: then mode and
+//! owner stay as they are.
 
 use super::tree::{Entry, Kind, Tree};
 use crate::error::{Error, Origin, Result};
@@ -31,8 +32,8 @@ fn row(tree: &mut Tree, line: &str) -> Result<()> {
     let mut next = || words.next().unwrap_or("-");
     let (path, kind, mode) = (next(), next(), next());
     let number = |name: &str, word: &str, radix, most: u32| match u32::from_str_radix(word, radix) {
-        _ if word == "-" => Ok(0),
-        Ok(number) if number <= most && !word.starts_with('+') => Ok(number),
+        _ if word == "-" => Ok(None),
+        Ok(number) if number <= most && !word.starts_with('+') => Ok(Some(number)),
         _ => {
             let most = if radix == 8 { format!("{most:o}, octal") } else { most.to_string() };
             Err(Error::config(format!("{name} \"{}\" is not a number up to {most}", shown(word))))
@@ -44,55 +45,67 @@ fn row(tree: &mut Tree, line: &str) -> Result<()> {
     let most = u32::MAX - 1;
     let mode = number("mode", mode, 8, 0o7777)?;
     let (uid, gid) = (number("uid", next(), 10, most)?, number("gid", next(), 10, most)?);
-    let (major, minor) = (number("major", next(), 10, 0xfff)?, number("minor", next(), 10, 0xf_ffff)?);
-    let (start, step) = (number("start", next(), 10, most)?, number("inc", next(), 10, most)?);
-    let count = number("count", next(), 10, MAX_COUNT)?;
+    let mut count = |name, most| Ok(number(name, next(), 10, most)?.unwrap_or(0));
+    let (major, minor) = (count("major", 0xfff)?, count("minor", 0xf_ffff)?);
+    let (start, step, count) = (count("start", most)?, count("inc", most)?, count("count", MAX_COUNT)?);
     if let Some(more) = words.next() {
         return Err(Error::config(format!("\"{}\" is left over after ten columns", shown(more))));
     }
-    let owned = |kind| Entry { kind, mode, uid, gid };
-    let there = |tree: &mut Tree| match tree.get(path) {
-        Some(_) => Ok(()),
+    // What it is to be, with what the row leaves open from what is there.
+    let owned = |tree: &Tree, path: &str, kind, usual| {
+        let there = tree
+            .get(path)
+            .filter(|there| std::mem::discriminant(&there.kind) == std::mem::discriminant(&kind));
+        let before = there.map_or((usual, 0, 0), |there| (there.mode, there.uid, there.gid));
+        let (mode, uid, gid) = (mode.unwrap_or(before.0), uid.unwrap_or(before.1), gid.unwrap_or(before.2));
+        Entry { kind, mode, uid, gid }
+    };
+    let mut own = |all| match tree.get(path) {
+        Some(_) => tree.own(path, all, mode, uid, gid),
         None => Err(Error::config(format!("{} is not in the image", shown(path)))
             .hint("a row of type f or r is about what an overlay has brought")),
     };
     match kind {
-        "d" => tree.put(path, owned(Kind::Directory)),
-        "p" => tree.put(path, owned(Kind::Pipe)),
+        "d" => tree.put(path, owned(tree, path, Kind::Directory, 0o755)),
+        "p" => tree.put(path, owned(tree, path, Kind::Pipe, 0o600)),
         "c" | "b" => {
             for index in 0..count.max(1) {
                 let name =
                     if count == 0 { path.into() } else { format!("{path}{}", start.saturating_add(index)) };
                 let minor = minor.saturating_add(index.saturating_mul(step));
-                tree.put(&name, owned(Kind::Device(kind == "b", major, minor)))?;
+                let device = Kind::Device(kind == "b", major, minor);
+                tree.put(&name, owned(tree, &name, device, 0o600))?;
             }
             Ok(())
         }
-        "f" => {
-            there(tree)?;
-            tree.own(path, false, mode, uid, gid)
-        }
-        "r" => {
-            there(tree)?;
-            tree.own(path, true, mode, uid, gid)
-        }
+        "f" => own(false),
+        "r" => own(true),
         _ => Err(Error::config(format!("type \"{}\" is unknown", shown(kind)))
             .hint("d directory, f file, r directory with all that is in it, c and b devices, p pipe")),
     }
 }
 
 impl Tree {
-    /// Gives what is at a path another owner and other permissions; `all`: what is in it another owner, too, and
-    /// permissions that say more than none.
-    fn own(&mut self, path: &str, all: bool, mode: u32, uid: u32, gid: u32) -> Result<()> {
-        let place = self.resolve(path, false)?;
+    /// Gives what a path leads to another owner and other permissions, where they are said; `all`: what is in it, too.
+    fn own(
+        &mut self,
+        path: &str,
+        all: bool,
+        mode: Option<u32>,
+        uid: Option<u32>,
+        gid: Option<u32>,
+    ) -> Result<()> {
+        let place = self.resolve(path, true)?;
         let inside = format!("{place}/");
         for (path, entry) in &mut self.entries {
             let itself = *path == place;
             if itself || all && path.starts_with(&inside) {
-                (entry.uid, entry.gid) = (uid, gid);
-                if !all || mode != 0 && !matches!(entry.kind, Kind::Link(_)) {
-                    entry.mode = mode;
+                if mode.is_some() {
+                    self.lost.remove(path);
+                }
+                (entry.uid, entry.gid) = (uid.unwrap_or(entry.uid), gid.unwrap_or(entry.gid));
+                if !matches!(entry.kind, Kind::Link(_)) {
+                    entry.mode = mode.unwrap_or(entry.mode);
                 }
             }
         }

@@ -54,19 +54,35 @@ fn a_table_makes_nodes_and_gives_away_files() {
          /dev/mtdblock b 640 0 0 31 0 0 1 3\n/tmp d 1777 0 0\n/run/p p 600 1 2 # a pipe\n/srv/me r - 7 8\n/srv/me/a f 4755 9 0\n",
     )
     .unwrap();
-    let shown = |path: &str| {
+    let shown = |tree: &Tree, path: &str| {
         let entry = &tree.entries[path];
         format!("{:?} {:o} {} {}", entry.kind, entry.mode, entry.uid, entry.gid)
     };
-    assert_eq!(shown("dev/console"), "Device(false, 5, 1) 600 0 0");
-    assert_eq!(shown("dev/mtdblock2"), "Device(true, 31, 2) 640 0 0");
+    assert_eq!(shown(&tree, "dev/console"), "Device(false, 5, 1) 600 0 0");
+    assert_eq!(shown(&tree, "dev/mtdblock2"), "Device(true, 31, 2) 640 0 0");
     assert!(!tree.entries.contains_key("dev/mtdblock") && !tree.entries.contains_key("dev/mtdblock3"));
-    assert_eq!((shown("tmp"), shown("run/p")), ("Directory 1777 0 0".into(), "Pipe 600 1 2".into()));
     assert_eq!(
-        (shown("srv/me"), shown("srv/me/b")),
+        (shown(&tree, "tmp"), shown(&tree, "run/p")),
+        ("Directory 1777 0 0".into(), "Pipe 600 1 2".into())
+    );
+    assert_eq!(
+        (shown(&tree, "srv/me"), shown(&tree, "srv/me/b")),
         ("Directory 755 7 8".into(), "Link(\"a\") 777 7 8".into())
     );
-    assert!(shown("srv/me/a").ends_with("4755 9 0"));
+    assert!(shown(&tree, "srv/me/a").ends_with("4755 9 0"));
+    // `-` leaves it as it is; who gives away a link means what it leads to.
+    apply(&mut tree, "/srv/me/b f - 3 4\n/tmp d\n/run/p p\n/new d\n/srv/me r 700 7 -\n/dev/null c - 0 0 1 3")
+        .unwrap();
+    assert!(shown(&tree, "srv/me/a").ends_with("700 7 4"));
+    assert!(shown(&tree, "srv/me/b").ends_with("777 7 8"));
+    assert_eq!(
+        (shown(&tree, "tmp"), shown(&tree, "run/p")),
+        ("Directory 1777 0 0".into(), "Pipe 600 1 2".into())
+    );
+    assert_eq!(
+        (shown(&tree, "new"), shown(&tree, "dev/null")),
+        ("Directory 755 0 0".into(), "Device(false, 1, 3) 600 0 0".into())
+    );
     for (line, message) in [
         ("dev/x c 600 0 0 1 3", "t:2:3: path \"dev/x\" is not absolute"),
         ("/dev/x q 600", "t:2:3: type \"q\" is unknown (d directory"),

@@ -152,6 +152,16 @@ pub fn is_root() -> bool {
     nix::unistd::geteuid().is_root()
 }
 
+/// This process's effective user.
+pub fn uid() -> u32 {
+    nix::unistd::geteuid().as_raw()
+}
+
+/// This process's effective group.
+pub fn gid() -> u32 {
+    nix::unistd::getegid().as_raw()
+}
+
 /// kill(2); a process that is gone already is no error.
 pub fn kill(pid: Pid, signal: i32) -> Result<()> {
     // SAFETY: numbers only.
