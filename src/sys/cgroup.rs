@@ -9,6 +9,13 @@ use std::ffi::CString;
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::time::{Duration, Instant};
 
+mod groups;
+
+pub use groups::write_below;
+
+/// How long it goes on as long as there is something to remove: whoever lives may make more than we remove.
+const ENOUGH: Duration = Duration::from_secs(20);
+
 /// Makes a cgroup; `false` if it was there already.
 pub fn make(dir: &str) -> Result<bool> {
     match nix::unistd::mkdir(dir, Mode::from_bits_truncate(0o755)) {
@@ -31,7 +38,7 @@ pub fn remove(dir: &str, patience: Duration) -> Result<()> {
             errno => return Err(Error::sys(format!("remove cgroup {dir}"), errno)),
         }
         // What runs inside may have made cgroups of its own.
-        if leaf(dir).is_some_and(|leaf| std::fs::remove_dir(leaf).is_ok()) {
+        if start.elapsed() < ENOUGH && groups::remove_below(dir, start + ENOUGH) {
             continue;
         }
         if start.elapsed() >= patience {
@@ -42,20 +49,11 @@ pub fn remove(dir: &str, patience: Duration) -> Result<()> {
     }
 }
 
-/// A cgroup below `dir` that has none below itself. Walked down anew each time: how deep it goes is up to the container.
-fn leaf(dir: &str) -> Option<String> {
-    let mut found = None;
-    while let Some(below) = child(found.as_deref().unwrap_or(dir)) {
-        found = Some(below);
-    }
-    found
-}
-
-/// The path of one cgroup in `dir`.
+/// The path of one cgroup in `dir`, to be read: its name may be any bytes.
 pub fn child(dir: &str) -> Option<String> {
     let mut entries = std::fs::read_dir(dir).ok()?.filter_map(|entry| entry.ok());
     let directory = entries.find(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()))?;
-    Some(format!("{dir}/{}", directory.file_name().to_str()?))
+    Some(format!("{dir}/{}", directory.file_name().to_string_lossy()))
 }
 
 /// True when a task is in the cgroup itself (not in one below it).
