@@ -126,6 +126,109 @@ fn on_v2_an_init_manages_its_own_groups_and_not_its_limits() {
     sandbox.assert_nothing_left(&[name]);
 }
 
+/// Freezes processes in groups of its own, one below the other, and goes on with it.
+const FREEZES: &str = r#"#!/bin/sh
+trap : PWR TERM
+case $(echo /sys/fs/cgroup/*freezer*) in
+    *'*'*) file=cgroup.freeze word=1 top=/sys/fs/cgroup ;;
+    *) file=freezer.state word=FROZEN top=$(echo /sys/fs/cgroup/*freezer*) ;;
+esac
+[ -e $top/cgroup.procs ] || top=$top/unified
+group=$top
+for depth in 1 2 3 4; do
+    group=$group/own
+    mkdir $group
+    sleep 1000 &
+    echo $! >$group/cgroup.procs
+    # One that has no group below, beside the others.
+    mkdir $group/beside
+    sleep 1000 &
+    echo $! >$group/beside/cgroup.procs
+done
+freeze() {
+    group=$top
+    for depth in 1 2 3 4; do
+        group=$group/own
+        echo $word >$group/beside/$file
+        echo $word >$group/$file
+    done
+}
+freeze
+echo frozen >/var/log/said
+while :; do freeze; done
+"#;
+
+#[test]
+fn what_a_container_has_frozen_itself_ends_with_it() {
+    let sandbox = Sandbox::new();
+    let name = &sandbox.name("ice");
+    let init = sandbox.file("init", FREEZES);
+    let said = sandbox.sh(&format!(
+        "cd /var/lib/lxc/temp/rootfs && mkdir -p var/log && cp {init} sbin/own && chmod +x sbin/own"
+    ));
+    assert_eq!(said.code, 0, "{said:?}");
+    let file =
+        sandbox.file("ice.conf", "lxc.rootfs = /var/lib/lxc/temp/rootfs\nlxc.mount.auto = proc sys cgroup\n");
+    let start = || {
+        sandbox.sh("rm -f /var/lib/lxc/temp/rootfs/var/log/said");
+        let mut said = sandbox.boardbox(&["lxc-start", "-n", name, "-f", &file, "-d", "/sbin/own"]);
+        // A monitor that was killed this moment.
+        sandbox.until("the name", || {
+            let taken = said.err.contains("runs already");
+            if taken {
+                said = sandbox.boardbox(&["lxc-start", "-n", name, "-f", &file, "-d", "/sbin/own"]);
+            }
+            !taken
+        });
+        assert_eq!(said.code, 0, "{said:?}");
+        sandbox.until("the groups that it freezes", || {
+            sandbox.sh("cat /var/lib/lxc/temp/rootfs/var/log/said").out == "frozen\n"
+        });
+        said
+    };
+    // How many of its groups are frozen, by the kernel's word.
+    let states = || {
+        let found = format!(
+            "cd /sys/fs/cgroup && find . -path '*/boardbox/{name}/*own*' \\( -name freezer.state -o -name cgroup.events \\) -exec cat {{}} +"
+        );
+        let states = sandbox.sh(&found).out;
+        states.lines().filter(|line| matches!(*line, "FROZEN" | "frozen 1")).count()
+    };
+
+    // Frozen and thawed as a whole, it keeps what it has frozen itself.
+    start();
+    assert_eq!(states(), 8);
+    assert_eq!(sandbox.boardbox(&["lxc-freeze", "-n", name]).code, 0);
+    assert_eq!(sandbox.boardbox(&["lxc-unfreeze", "-n", name]).code, 0);
+    assert_eq!(states(), 8);
+    let said = sandbox.boardbox(&["boardbox", "stop", "-k", name]);
+    assert_eq!((said.code, said.err.as_str()), (0, ""));
+    sandbox.assert_nothing_left(&[name]);
+
+    // After an order to stop that it does not follow, and by a signal.
+    start();
+    assert_eq!(sandbox.boardbox(&["boardbox", "stop", "-t", "1", name]).code, 0);
+    sandbox.assert_nothing_left(&[name]);
+    start();
+    assert_eq!(sandbox.boardbox(&["lxc-kill", "-n", name, "9"]).code, 0);
+    assert_eq!(sandbox.boardbox(&["lxc-wait", "-n", name, "-s", "STOPPED", "-t", "20"]).code, 0);
+    sandbox.until("its end", || sandbox.cgroups(name).is_empty());
+
+    // A monitor that was killed: the next start ends what is left, frozen as a whole or not.
+    for freeze in [false, true] {
+        start();
+        if freeze {
+            assert_eq!(sandbox.boardbox(&["lxc-freeze", "-n", name]).code, 0);
+        }
+        sandbox.sh(&format!("kill -KILL {}", sandbox.pid("monitor", name)));
+        let said = start();
+        assert!(said.err.contains("was killed and left its record"), "{said:?}");
+        assert!(!said.err.contains("still holds processes"), "{said:?}");
+        assert_eq!(sandbox.boardbox(&["boardbox", "stop", "-k", name]).code, 0);
+        sandbox.assert_nothing_left(&[name]);
+    }
+}
+
 /// Where v1 has controllers its own directories are bound, each under its controllers' names.
 #[test]
 fn what_is_seen_of_the_hierarchies_is_what_the_mode_says() {

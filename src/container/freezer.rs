@@ -2,8 +2,12 @@
 
 use super::state::UNIFIED;
 use crate::error::{Error, Result};
-use crate::sys::stream;
+use crate::sys::{cgroup, stream};
 use std::fmt::Write;
+use std::time::{Duration, Instant};
+
+/// How long one walk of a container's cgroups may take.
+const WALK: Duration = Duration::from_secs(2);
 
 /// A path, bounded: what a cgroup's may take is checked when it is made.
 type Path = heapless::String<512>;
@@ -56,6 +60,23 @@ impl Freezer {
     /// Lets it run.
     pub fn thaw(&self) -> Result<()> {
         self.write(if self.events.is_some() { "0" } else { "THAWED" })
+    }
+
+    /// Lets run what it has frozen in cgroups of its own: on v1 SIGKILL does not end a frozen task. Whoever lives may freeze
+    /// anew, so it is to be done again until the end.
+    #[inline(never)]
+    pub fn thaw_below(&self) {
+        cgroup::write_below(self.dir(), c"freezer.state", "THAWED", Instant::now() + WALK);
+    }
+
+    /// The cgroup.
+    pub fn dir(&self) -> &str {
+        self.file.rsplit_once('/').map_or("", |(dir, _)| dir)
+    }
+
+    /// True where what is frozen has to be thawed before it can be killed.
+    pub fn holds_killed(&self) -> bool {
+        self.events.is_none()
     }
 
     fn write(&self, value: &str) -> Result<()> {

@@ -5,6 +5,7 @@ use super::RUN_DIR;
 use super::clients::Clients;
 use super::console::Console;
 use super::conversation::{self, Message};
+use super::freezer::Freezer;
 use super::init::{self, First};
 use super::monitor::{Ended, Monitor, Note};
 use super::network::Nics;
@@ -526,12 +527,27 @@ fn clean_up_after(stale: &Record) {
         "a monitor (process {}) was killed and left its record in {RUN_DIR}: cleaning up",
         stale.monitor
     );
+    end_what_is_frozen(stale);
     for (controllers, dir) in &stale.cgroups {
         let dir = dir.clone();
         let unified = controllers.iter().any(|name| name == UNIFIED);
         let left = if unified { Undo::RemoveUnified { dir } } else { Undo::RemoveCgroup { dir } };
         if let Err(error) = left.perform() {
             log::warn!("{error}");
+        }
+    }
+}
+
+/// On v1 a container that was frozen, or has frozen some of itself, has not ended with its monitor: it was killed, and has to run
+/// for that.
+fn end_what_is_frozen(stale: &Record) {
+    let Some(freezer) = Freezer::find(&stale.cgroups).filter(Freezer::holds_killed) else { return };
+    // Whoever still ran may have frozen more meanwhile. 1 s in all; what is left after that is told by whoever removes the others.
+    for _ in 0..20 {
+        let _ = freezer.thaw();
+        freezer.thaw_below();
+        if cgroup::remove(freezer.dir(), Duration::from_millis(50)).is_ok() {
+            return;
         }
     }
 }

@@ -29,6 +29,11 @@ mod settings;
 /// How often a group that does not stand still yet is looked at.
 const FREEZE_POLL: Duration = Duration::from_millis(5);
 
+/// When what was killed is thawed for the second time; the pauses double up to `LAST`.
+const AGAIN: Duration = Duration::from_millis(20);
+/// No pause is as long as this: then it is something else that it does not end for.
+const LAST: Duration = Duration::from_secs(60);
+
 const SIGNALS: u64 = 0;
 const MASTER: u64 = 2;
 const STDIN: u64 = 3;
@@ -59,6 +64,8 @@ pub struct Monitor<'a> {
     events: Events,
     /// When to kill what does not stop.
     deadline: Option<Instant>,
+    /// It was killed: when to thaw all of it once more, and how long to wait after that.
+    again: Option<(Instant, Duration)>,
     /// Somebody wants it to end.
     asked: bool,
     note: Note,
@@ -114,6 +121,7 @@ impl<'a> Monitor<'a> {
             _ttys: ttys,
             events,
             deadline: None,
+            again: None,
             asked: false,
             note: Note::new(),
         })
@@ -167,7 +175,8 @@ impl<'a> Monitor<'a> {
     }
 
     fn timeout(&self) -> Option<Duration> {
-        let deadline = self.deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+        let next = [self.deadline, self.again.map(|(again, _)| again)].into_iter().flatten().min();
+        let deadline = next.map(|next| next.saturating_duration_since(Instant::now()));
         let freezing = self.clients.anybody(Waiting::Frozen).then_some(FREEZE_POLL);
         let console = self.console.as_ref().and_then(Console::timeout);
         [deadline, freezing, console].into_iter().flatten().min()
@@ -183,6 +192,11 @@ impl<'a> Monitor<'a> {
             self.deadline = None;
             self.say("it did not stop in time and was killed");
             self.kill_all();
+        }
+        if let Some((again, pause)) = self.again
+            && Instant::now() >= again
+        {
+            self.thaw_to_end(pause * 2);
         }
         if self.clients.anybody(Waiting::Frozen) {
             match self.freezer.as_ref().map(Freezer::state) {
@@ -254,7 +268,17 @@ impl<'a> Monitor<'a> {
     /// Ends pid 1, and with it all others of its namespace; a frozen one has to be thawed for that.
     fn kill_all(&mut self) {
         let _ = process::kill(self.init, libc::SIGKILL);
+        self.thaw_to_end(AGAIN);
+    }
+
+    /// Thaws what was killed, with what it has frozen itself, and does so again, ever more rarely, until it has ended:
+    /// what still ran may have frozen more meanwhile.
+    fn thaw_to_end(&mut self, pause: Duration) {
         self.thaw();
+        if let Some(freezer) = self.freezer.as_ref().filter(|freezer| freezer.holds_killed()) {
+            freezer.thaw_below();
+            self.again = (pause < LAST).then(|| (Instant::now() + pause, pause));
+        }
     }
 
     fn thaw(&mut self) {

@@ -220,6 +220,9 @@ impl Drop for Sandbox {
         }
         let _ = self.holder.wait();
         let tag = format!("-{}", self.tag);
+        // What is frozen has to run to end.
+        let thaw = "find /sys/fs/cgroup -path \"*/boardbox/*$1/*\" -name freezer.state -exec sh -c 'for file; do echo THAWED >$file; done' - {} +";
+        let _ = Command::new("sh").args(["-c", thaw, "-", &tag]).stderr(Stdio::null()).status();
         for hierarchy in hierarchies() {
             remove_tagged(&hierarchy.join("boardbox"), &tag);
         }

@@ -1,6 +1,6 @@
 //! What the monitor does when it is asked.
 
-use super::{Monitor, Note};
+use super::{AGAIN, Monitor, Note};
 use crate::container::clients::Waiting;
 use crate::container::control::{Reply, Request, State};
 use crate::container::fields::fields;
@@ -97,7 +97,11 @@ impl Monitor<'_> {
         let seen = self.would_see(self.user, signal);
         let done = process::kill(self.user, signal);
         // After the signal: a frozen container must not run on between the two.
-        self.thaw();
+        if signal == libc::SIGKILL {
+            self.thaw_to_end(AGAIN);
+        } else {
+            self.thaw();
+        }
         match done {
             Ok(()) if !seen => {
                 let mut note = Note::new();
