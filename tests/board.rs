@@ -58,11 +58,11 @@ fn net_and_perf() -> Board {
 }
 
 fn up(board: &Board) -> Result<Vec<Planned>, Error> {
-    board::up(board, &mut |_, _, _| {})
+    board::up(board, None, &mut |_, _, _| {})
 }
 
 fn all_down() {
-    let errors = board::down().unwrap();
+    let errors = board::down(None).unwrap();
     assert!(errors.is_empty(), "{}", errors.iter().map(Error::to_string).collect::<Vec<_>>().join("; "));
 }
 
@@ -94,7 +94,8 @@ fn up_mounts_what_is_missing_and_down_unmounts_only_that() {
     in_own("up_mounts_what_is_missing_and_down_unmounts_only_that", || {
         let board = net_and_perf();
         let mut told = Vec::new();
-        board::up(&board, &mut |number, count, step| told.push(format!("{number}/{count} {step}"))).unwrap();
+        board::up(&board, None, &mut |number, count, step| told.push(format!("{number}/{count} {step}")))
+            .unwrap();
         let (tmpfs, net, perf) = (
             MOUNTPOINT.to_owned(),
             format!("{MOUNTPOINT}/net_cls,net_prio"),
@@ -194,7 +195,7 @@ fn a_hierarchy_in_use_is_kept_and_told_of() {
         fs::create_dir(&used).unwrap();
         // A hierarchy with a cgroup in it outlives its mount: also a failure of this test must not leave one.
         let _guard = Gone(used.clone());
-        let errors = board::down().unwrap();
+        let errors = board::down(None).unwrap();
         assert_eq!(errors.len(), 1);
         assert_eq!(
             errors[0].to_string(),
@@ -220,7 +221,7 @@ fn a_run_that_is_killed_at_any_step_is_taken_back_by_down() {
                     nix::sys::signal::raise(nix::sys::signal::Signal::SIGKILL).unwrap();
                 }
             };
-            board::up(&net_and_perf(), &mut kill).unwrap();
+            board::up(&net_and_perf(), None, &mut kill).unwrap();
             unreachable!();
         }
         for at in 1..=6 {

@@ -205,3 +205,69 @@ fn a_full_run_directory_does_not_end_a_monitor_between_two_lives() {
     assert_eq!(said.code, 0, "{said:?}");
     sandbox.assert_nothing_left(&[name]);
 }
+
+#[test]
+fn one_that_waits_to_be_restarted_keeps_no_other_from_being_planned_and_changed() {
+    let sandbox = Sandbox::new();
+    let [wait, other] = &["wait", "other"].map(|name| sandbox.name(name));
+    let profile = |limit: u32| {
+        let container = |name: &str, script: &str, keys: &str| {
+            format!(
+                "[[container]]\nname = '{name}'\nrootfs = '/var/lib/lxc/temp/rootfs'\n\
+                 command = ['/bin/sh', '-c', '{script}']\npids = {{ max = {limit} }}\n{keys}\n"
+            )
+        };
+        let other = container(other, "sleep 1000", "");
+        let wait = container(wait, "exit 0", "restart = 'always'\nrestart-delay = '1000s'");
+        sandbox.file("board.toml", &format!("[board]\nname = 't'\n{other}{wait}"))
+    };
+    let file = &profile(64);
+    assert_eq!(sandbox.boardbox(&["up", "-q", file]).code, 0);
+    assert_eq!(sandbox.boardbox(&["wait", "-s", "RESTARTING", "-t", "20", wait]).code, 0);
+    profile(65);
+    let said = sandbox.boardbox(&["plan", file]);
+    assert_eq!((said.code, said.err.as_str()), (0, ""), "{said:?}");
+    assert!(
+        said.out.contains(&format!("{wait}  ")) && said.out.contains("has ended and waits to be restarted\n"),
+        "{said:?}"
+    );
+    assert!(said.out.contains("65"), "{said:?}");
+    let said = sandbox.boardbox(&["apply", file]);
+    assert_eq!((said.code, said.err.as_str()), (0, ""), "{said:?}");
+    assert!(said.out.contains(&format!("{wait}: waits to be restarted: not changed\n")), "{said:?}");
+    assert_eq!(sandbox.setting(other, "pids.max", "pids.max"), "65");
+    // Who names it is told that it can not be.
+    let said = sandbox.boardbox(&["apply", file, wait]);
+    assert!(said.code == 3 && said.err.contains("has ended and will be restarted"), "{said:?}");
+    assert_eq!(sandbox.boardbox(&["down", "-q"]).code, 0);
+    sandbox.assert_nothing_left(&[wait, other]);
+}
+
+#[test]
+fn however_many_wait_for_a_container_it_can_be_asked_and_stopped() {
+    let sandbox = Sandbox::new();
+    let name = &sandbox.name("wanted");
+    let file = &board(&sandbox, name, "sleep 1000", "");
+    start(&sandbox, name, file);
+    let wait = ["wait", "-s", "FROZEN|STOPPED", name];
+    let mut waiting: Vec<_> = (0..16).map(|_| sandbox.boardbox_command(&wait).spawn().unwrap()).collect();
+    let monitor = sandbox.pid("monitor", name);
+    // Its seats are taken when it has this many more descriptors.
+    let sockets = || {
+        let fds = std::fs::read_dir(format!("/proc/{monitor}/fd")).unwrap();
+        let socket = |target: std::path::PathBuf| target.to_string_lossy().starts_with("socket:");
+        fds.flatten().filter(|fd| std::fs::read_link(fd.path()).is_ok_and(socket)).count()
+    };
+    sandbox.until("sixteen", || sockets() >= 17);
+    let said = sandbox.boardbox(&wait);
+    assert!(
+        said.code == 3 && said.err.contains("too many processes wait for this container already"),
+        "{said:?}"
+    );
+    let said = sandbox.boardbox(&["info", name]);
+    assert!(said.code == 0 && said.out.contains("RUNNING"), "{said:?}");
+    let said = sandbox.boardbox(&["stop", "-k", name]);
+    assert_eq!(said.code, 0, "{said:?}");
+    assert!(waiting.iter_mut().all(|one| one.wait().unwrap().success()));
+    sandbox.assert_nothing_left(&[name]);
+}

@@ -497,3 +497,25 @@ fn a_down_ends_an_up_that_is_under_way() {
     );
     gone(&sandbox, &["never", "child", "slow"]);
 }
+
+#[test]
+fn an_up_that_does_not_come_back_from_a_containers_network_starts_nothing_from_there() {
+    let sandbox = Sandbox::new();
+    let file = &board(
+        &sandbox,
+        "",
+        &[One("a", SLEEP, "ready = 'tcp:4711'\nready-timeout = '20s'"), One("b", SLEEP, "after = ['@a']")],
+    );
+    // It looks whether a accepts: the second setns(2) is the way back.
+    let said = sandbox.sh(&format!(
+        "timeout 40 strace -qq -o /dev/null -e trace=setns -e inject=setns:error=ENOMEM:when=2 {} up --no-probe {file}",
+        env!("CARGO_BIN_EXE_boardbox")
+    ));
+    assert_eq!(said.code, 3, "{said:?}");
+    let a = sandbox.name("a");
+    assert!(said.err.contains(&format!("come back from container \"{a}\": ")), "{said:?}");
+    let ps = sandbox.boardbox(&["ps"]).out;
+    assert!(ps.contains(&a) && !ps.contains(&sandbox.name("b")), "{ps}");
+    assert_eq!(sandbox.boardbox(&["down", "-q"]).code, 0);
+    gone(&sandbox, &["a", "b"]);
+}

@@ -8,7 +8,7 @@ use crate::plan::{self, Host, Planned, Step};
 use crate::profile::Board;
 use crate::profile::text::escaped;
 use crate::sys::file;
-use crate::sys::lock::Lock;
+use crate::sys::lock::{Lock, Mark};
 use crate::sys::netlink::LinkWatch;
 use nix::errno::Errno;
 use std::time::{Duration, Instant};
@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 /// Holds the path of the profile the board is up with, and its ports. No container can have this name.
 const PROFILE: &str = "/run/boardbox/.profile";
 
-/// There while the board is being taken down: an `up` that is under way starts nothing more.
+/// Marked while the board is being taken down: an `up` that is under way starts nothing more.
 const DOWN: &str = "/run/boardbox/.down";
 
 /// How long another `up` or `down` is waited for.
@@ -24,9 +24,14 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Brings the host to where the profile wants it. `progress` is told each step before it is done: its number from 1, how
 /// many there are, and the step. Returns the steps that were done; none if nothing was to do. A failure takes back what
-/// this run made, and only that.
-pub fn up(board: &Board, progress: &mut dyn FnMut(usize, usize, &Step)) -> Result<Vec<Planned>> {
-    let done = prepared().and_then(|_lock| up_locked(board, progress));
+/// this run made, and only that. `profile` is what to remember for the commands that follow: its path, and what its ports are
+/// called here (`eth0=enp3s0`). A `down` that is under way is waited for.
+pub fn up(
+    board: &Board,
+    profile: Option<(&str, &[String])>,
+    progress: &mut dyn FnMut(usize, usize, &Step),
+) -> Result<Vec<Planned>> {
+    let done = prepared().and_then(|_lock| up_locked(board, profile, progress));
     run::release();
     done
 }
@@ -66,34 +71,47 @@ fn fits_to(board: &Board, text: &str) -> Result<()> {
     })
 }
 
-/// The directory of the record, locked.
+/// The directory of the record, locked, while nobody takes the board down.
 fn prepared() -> Result<Lock> {
+    let start = Instant::now();
     loop {
+        // A down needs the lock at its end.
+        while is_going_down() {
+            if start.elapsed() >= PATIENCE {
+                return Err(going_down().kind(Kind::Timeout));
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
         run::prepare()?;
         match lock() {
             // Another one's end took the directory away in between.
             Err(error) if error.is(Errno::ENOENT) => {}
-            Ok(_) if !run::is_in_memory(run::DIR) => {}
+            Ok(_) if is_going_down() || !run::is_in_memory(run::DIR) => {}
             other => return other,
         }
     }
 }
 
-fn up_locked(board: &Board, progress: &mut dyn FnMut(usize, usize, &Step)) -> Result<Vec<Planned>> {
-    // Of a down that was killed.
-    let _ = std::fs::remove_file(DOWN);
+fn up_locked(
+    board: &Board,
+    profile: Option<(&str, &[String])>,
+    progress: &mut dyn FnMut(usize, usize, &Step),
+) -> Result<Vec<Planned>> {
     let host = with_ports(board, settled(!board.bridges.is_empty() || !board.containers.is_empty())?)?;
     let steps = plan::board::up(board, &host)?;
     let mut record = Record::load()?;
     let before = record.len();
-    for (index, planned) in steps.iter().enumerate() {
+    let mut numbered = steps.iter().enumerate();
+    let done = numbered.try_for_each(|(index, planned)| {
         progress(index + 1, steps.len(), &planned.step);
-        if let Err(error) = perform(planned, &mut record) {
-            for left in record.take_back(before) {
-                log::error!("{left}");
-            }
-            return Err(error);
+        perform(planned, &mut record)
+    });
+    // Under the lock: a down that has come and gone since has taken it away again.
+    if let Err(error) = done.and_then(|()| profile.map_or(Ok(()), remember_profile)) {
+        for left in record.take_back(before) {
+            log::error!("{left}");
         }
+        return Err(error);
     }
     Ok(steps)
 }
@@ -141,24 +159,41 @@ fn together_unseen(controller: &Controller, host: &Host) -> bool {
         && host.controllers.iter().filter(together).count() > 1
 }
 
-/// Tells an `up` that is under way that the board is being taken down. Where nothing is up there is nobody to tell.
-pub fn begin_down() {
-    let _ = std::fs::write(DOWN, "");
+/// Tells an `up` that is under way that the board is being taken down, until what it returns is dropped or this process has
+/// ended. Where nothing is up there is nobody to tell.
+pub fn begin_down() -> Option<Mark> {
+    Mark::set(DOWN).ok()
 }
 
-/// The end of that, whichever it was.
-pub fn end_down() {
-    let _ = std::fs::remove_file(DOWN);
+/// Whether another process takes the board down.
+fn is_going_down() -> bool {
+    Mark::is_set(DOWN)
 }
 
-/// Whether the board is being taken down.
-pub fn is_going_down() -> bool {
-    std::fs::metadata(DOWN).is_ok()
+fn going_down() -> Error {
+    Error::host("the board is being taken down").hint("boardbox down runs this moment")
+}
+
+/// An error while the board is being taken down.
+pub fn may_start() -> Result<()> {
+    if is_going_down() { Err(going_down()) } else { Ok(()) }
+}
+
+/// That, and an error once the board that an `up` has left is down.
+pub fn may_start_on_board() -> Result<()> {
+    // In this order: a down takes the profile away before it says that it is over.
+    may_start()?;
+    match std::fs::metadata(PROFILE) {
+        Ok(_) => Ok(()),
+        Err(_) => {
+            Err(Error::host("the board has been taken down meanwhile").hint("boardbox up brings it up"))
+        }
+    }
 }
 
 /// Takes back what `up` made, the last first, and nothing else. What can not be taken back stays in the record for the
-/// next `down`; the errors say why.
-pub fn down() -> Result<Vec<Error>> {
+/// next `down`; the errors say why. Ends what `begin_down` has begun.
+pub fn down(mark: Option<Mark>) -> Result<Vec<Error>> {
     let lock = match lock() {
         // Nothing is up.
         Err(error) if error.is(Errno::ENOENT) => return Ok(Vec::new()),
@@ -168,22 +203,19 @@ pub fn down() -> Result<Vec<Error>> {
     if errors.is_empty() {
         let _ = std::fs::remove_file(PROFILE);
     }
-    end_down();
+    drop(mark);
     drop(lock);
     run::release();
     Ok(errors)
 }
 
-/// Notes which profile the board is up with, and what its ports are called here (`eth0=enp3s0`), for the commands that
-/// follow.
-pub fn remember_profile(path: &str, ports: &[String]) -> Result<()> {
+fn remember_profile((path, ports): (&str, &[String])) -> Result<()> {
     let failed = |error: std::io::Error| Error::io(format!("note profile {path}"), &error);
     let mut text = std::fs::canonicalize(path).map_err(failed)?.into_os_string().into_encoded_bytes();
     for port in ports {
         text.push(b'\n');
         text.extend_from_slice(port.as_bytes());
     }
-    run::prepare()?;
     // By rename: a power cut leaves the whole text or none.
     let new = format!("{PROFILE}.new");
     std::fs::write(&new, text).and_then(|()| std::fs::rename(&new, PROFILE)).map_err(failed)

@@ -2,12 +2,12 @@
 
 use super::args::Words;
 use super::board::{chosen, current, operands};
-use super::control::ask;
+use super::control::{ask, look};
 use super::output::{complain, print};
 use super::{Run, drift};
 use crate::apply;
 use crate::container::client::{self, PROMPT};
-use crate::container::control::{Reply, Request, Settings};
+use crate::container::control::{Reply, Request, Settings, State};
 use argh::FromArgs;
 
 /// Gives running containers the cgroup settings and device rules that their profile has now, without a restart, all or
@@ -33,15 +33,19 @@ pub fn apply(words: &Words) -> Run {
     let host = apply::host::read(false)?;
     let running = client::names()?;
     let mut wanted = Vec::new();
+    let mut text = String::new();
     for container in chosen(&board, &names)? {
-        if running.contains(&container.name) {
+        let runs = running.contains(&container.name);
+        if runs && names.is_empty() && look(&container.name)?.state == State::Restarting {
+            text.push_str(&format!("{}: waits to be restarted: not changed\n", container.name));
+        } else if runs {
             // What is wrong with any of them is found before one is changed.
             wanted.push((container, drift::settings(container, &host)?));
         } else if !names.is_empty() {
             return Err(client::not_running(&container.name).into());
         }
     }
-    let mut text = String::new();
+    let mut code = 0;
     for (index, (container, settings)) in wanted.iter().enumerate() {
         let name = &container.name;
         match ask(name, &Request::Apply { settings: Settings(settings) }, Some(PROMPT)) {
@@ -59,14 +63,19 @@ pub fn apply(words: &Words) -> Run {
                 return Err(error.tried(format!("container \"{name}\"")).into());
             }
         }
-        let parts = drift::by_restart(container)?;
-        if !parts.is_empty() {
-            text.push_str(&format!("{name}: {}\n", drift::by_restart_line(&parts)));
+        match drift::by_restart(container) {
+            Ok(parts) if parts.is_empty() => {}
+            Ok(parts) => text.push_str(&format!("{name}: {}\n", drift::by_restart_line(&parts))),
+            // What has changed is to be told all the same.
+            Err(error) => {
+                complain(&error);
+                code = error.kind.exit_code();
+            }
         }
     }
     if text.is_empty() {
         text.push_str("nothing to change\n");
     }
     print(format_args!("{text}"))?;
-    Ok(0)
+    Ok(code)
 }

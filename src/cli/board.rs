@@ -166,11 +166,18 @@ pub fn plan(words: &Words) -> Run {
         let names = running();
         for container in with_required(&board.containers, &started_by_itself(&board)) {
             let name = container.name.as_str();
-            if !names.contains(&container.name) {
-                lines(&mut text, width, name, &launch::plan(container, &options, &host)?);
-                continue;
-            }
-            let mut differences = drift::lines(container, &host)?;
+            let state = match names.contains(&container.name) {
+                true => control::look(&container.name)?.state,
+                false => State::Stopped,
+            };
+            let mut differences = match state {
+                State::Stopped => {
+                    lines(&mut text, width, name, &launch::plan(container, &options, &host)?);
+                    continue;
+                }
+                State::Restarting => vec![WAITS.into()],
+                _ => drift::lines(container, &host)?,
+            };
             if differences.is_empty() {
                 differences.push("as the profile says".into());
             }
@@ -271,6 +278,8 @@ pub fn status(words: &Words) -> Run {
     Ok(code)
 }
 
+const WAITS: &str = "has ended and waits to be restarted";
+
 /// What `status` ends with when something is not as the profile says.
 const DRIFT: u8 = 7;
 
@@ -293,7 +302,7 @@ fn differences<'a>(
                 found.push((Some(name), "does not run".into()));
             }
             State::Stopped => {}
-            State::Restarting => found.push((Some(name), "has ended and waits to be restarted".into())),
+            State::Restarting => found.push((Some(name), WAITS.into())),
             _ => match drift::lines(container, &host) {
                 Ok(lines) => found.extend(lines.into_iter().map(|line| (Some(name), line))),
                 // It has ended since it was looked at.

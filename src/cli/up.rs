@@ -8,6 +8,7 @@ use super::json::Json;
 use super::output::{complain, note, print, progress, say};
 use super::probe::Questions;
 use crate::apply;
+use crate::container::launch::Options;
 use crate::container::several::{self, Started, What};
 use crate::container::{client, state};
 use crate::error::{Error, Result};
@@ -94,13 +95,15 @@ pub fn up(words: &Words) -> Run {
     if !args.any_board {
         apply::board::fits(&board)?;
     }
-    apply::board::up(&board, &mut |number, of, step| progress(number, of, &step.to_string()))?;
-    apply::board::remember_profile(file.as_deref().unwrap_or(DEFAULT_PROFILE), &args.port)?;
+    let remember = (file.as_deref().unwrap_or(DEFAULT_PROFILE), args.port.as_slice());
+    apply::board::up(&board, Some(remember), &mut |number, of, step| {
+        progress(number, of, &step.to_string())
+    })?;
     // Meanwhile: asking takes a second where the switch does not reflect. What runs already was asked for before.
     let running = client::names()?;
     let new = containers.iter().any(|container| !running.contains(&container.name));
     let questions = (new && !args.no_probe).then(|| Questions::ask(&board));
-    let started = start(&board, &containers, begun, args.json);
+    let started = start(&board, &containers, begun, args.json, apply::board::may_start_on_board);
     if let Some(questions) = questions {
         questions.tell();
     }
@@ -131,16 +134,8 @@ fn wanted<'a>(board: &'a Board, names: &[ContainerName], groups: &[String]) -> R
     Ok(wanted)
 }
 
-/// An error while the board is being taken down.
-fn may_start() -> Result<()> {
-    match apply::board::is_going_down() {
-        true => Err(Error::host("the board is being taken down").hint("boardbox down runs this moment")),
-        false => Ok(()),
-    }
-}
-
-/// Starts them and what they require, and says what comes of it.
-fn start(board: &Board, chosen: &[&Container], begun: Instant, json: bool) -> Run {
+/// Starts them and what they require, as long as they `may`, and says what comes of it.
+fn start(board: &Board, chosen: &[&Container], begun: Instant, json: bool, may: fn() -> Result<()>) -> Run {
     let containers = with_required(&board.containers, chosen);
     let width = containers.iter().map(|container| container.name.as_str().len()).max().unwrap_or(0);
     let mut number = 0;
@@ -165,7 +160,8 @@ fn start(board: &Board, chosen: &[&Container], begun: Instant, json: bool) -> Ru
             say(&format!("container  {name:width$}  {line}\n"));
         }
     };
-    let started = several::start(&containers, &options(board), begun, &mut may_start, &mut tell)?;
+    let options = Options { may: Some(may), ..options(board) };
+    let started = several::start(&containers, &options, begun, &mut tell)?;
     if json {
         print(format_args!("{}\n", timeline(board, &containers, &started, begun)))?;
     }
@@ -244,6 +240,8 @@ pub fn down(words: &Words) -> Run {
             Vec::new()
         }
     };
+    // First of all: what starts from now on ends by itself, what has started is among those that are listed.
+    let mark = if chosen.is_empty() { apply::board::begin_down() } else { None };
     let mut names = chosen.clone();
     if chosen.is_empty() {
         names.extend(profile.iter().map(|container| container.name.clone()));
@@ -252,16 +250,12 @@ pub fn down(words: &Words) -> Run {
             names.extend(client::names()?.into_iter().filter(|name| !known.contains(name)));
         }
     }
-    if chosen.is_empty() {
-        apply::board::begin_down();
-    }
     let code = stop(&names, &profile, args.timeout);
     if !chosen.is_empty() || !matches!(code, Ok(0)) {
-        apply::board::end_down();
         return code.map_err(Into::into);
     }
     state::forget_ends();
-    let left = apply::board::down()?;
+    let left = apply::board::down(mark)?;
     left.iter().for_each(complain);
     Ok(left.first().map_or(0, |error| error.kind.exit_code()))
 }
@@ -277,8 +271,13 @@ pub fn restart(words: &Words) -> Run {
     }
     let board = current(file.as_deref())?;
     let containers = chosen(&board, &names)?;
+    // A profile can be used without an up.
+    let may = match apply::board::remembered_profile() {
+        Some(_) => apply::board::may_start_on_board,
+        None => apply::board::may_start,
+    };
     match stop(&names, &board.containers, args.timeout)? {
-        0 => start(&board, &containers, begun, args.json),
+        0 => start(&board, &containers, begun, args.json, may),
         code => Ok(code),
     }
 }

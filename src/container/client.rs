@@ -74,12 +74,9 @@ pub fn late(name: &ContainerName, timeout: Option<Duration>) -> Error {
     named(name, Error::new(Kind::Timeout, cause))
 }
 
-/// One that ends between our connect and our request answers with an end or a reset: it does not run any more.
-fn gone(name: &ContainerName, error: Error) -> Error {
-    match error.is(Errno::EPIPE) || error.is(Errno::ECONNRESET) {
-        true => not_running(name),
-        false => named(name, error),
-    }
+/// The monitor has closed its end: it has ended, or has refused us before it heard us; `hear` finds out.
+fn closed(error: &Error) -> bool {
+    error.is(Errno::EPIPE) || error.is(Errno::ECONNRESET)
 }
 
 fn say_in(
@@ -108,8 +105,10 @@ fn say_in(
             Err(error) => return Err(named(name, error)),
         }
     };
-    socket::send(monitor.as_fd(), &request.encode()?).map_err(|error| gone(name, error))?;
-    Ok(monitor)
+    match socket::send(monitor.as_fd(), &request.encode()?) {
+        Err(error) if !closed(&error) => Err(named(name, error)),
+        _ => Ok(monitor),
+    }
 }
 
 /// The reply on a descriptor that can be read.
@@ -117,7 +116,13 @@ pub fn hear(name: &ContainerName, monitor: &OwnedFd) -> Result<Answer> {
     let mut buffer = Buffer::new();
     // Filled up front: the kernel writes into its whole length.
     let _ = buffer.resize(MAX_MESSAGE, 0);
-    let length = socket::recv(monitor.as_fd(), &mut buffer).map_err(|error| gone(name, error))?;
+    let length = match socket::recv(monitor.as_fd(), &mut buffer) {
+        // What it said before it closed comes after this error, then its end.
+        Err(error) if closed(&error) => socket::recv(monitor.as_fd(), &mut buffer),
+        other => other,
+    };
+    let length =
+        length.map_err(|error| if closed(&error) { not_running(name) } else { named(name, error) })?;
     buffer.truncate(length);
     match Reply::decode(&buffer) {
         Some(Reply::Failed { errno, text }) => {

@@ -7,13 +7,17 @@ use crate::sys::socket;
 use crate::sys::stream::{self, Got};
 use std::os::fd::{AsFd, OwnedFd};
 
-/// How many processes may be connected at once.
-const CLIENTS: usize = 16;
+/// How many processes may be connected at once. The last seat is for those who do not wait for a state: however many do, one can
+/// ask and stop.
+const CLIENTS: usize = 17;
 
 /// The token of the socket itself in a set of events.
 pub const CONTROL: u64 = 1;
 /// That of the first client; the others follow.
 pub const FIRST_CLIENT: u64 = 16;
+
+const TOO_MANY: Reply<'_> =
+    Reply::Failed { errno: libc::EAGAIN, text: "too many processes wait for this container already" };
 
 /// Room for one request.
 pub type Room = [u8; MAX_MESSAGE];
@@ -69,11 +73,7 @@ impl Clients {
                 Some((client, token)) if events.add(socket.as_fd(), token).is_ok() => {
                     *client = Some(Client { socket, waiting: Waiting::Nothing });
                 }
-                _ => {
-                    let text = "too many processes wait for this container already";
-                    let _ =
-                        socket::send(socket.as_fd(), &Reply::Failed { errno: libc::EAGAIN, text }.encode());
-                }
+                _ => drop(socket::send(socket.as_fd(), &TOO_MANY.encode())),
             }
         }
     }
@@ -94,7 +94,13 @@ impl Clients {
         if request.is_none() {
             self.reply(index, Reply::Failed { errno: libc::EBADMSG, text: "this is no request" });
         }
-        Some((index, request?))
+        let request = request?;
+        if index + 1 == CLIENTS && matches!(request, Request::Wait { .. }) {
+            self.reply(index, TOO_MANY);
+            self.dismiss(index);
+            return None;
+        }
+        Some((index, request))
     }
 
     /// From now on it waits for this.

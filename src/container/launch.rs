@@ -41,6 +41,16 @@ pub struct Options {
     pub init: bool,
     /// The controllers to join where the host has them.
     pub controllers: Vec<String>,
+    /// Asked before the start, and again as soon as the container can be told to stop: an error ends it.
+    pub may: Option<fn() -> Result<()>>,
+}
+
+impl Options {
+    /// Asks that.
+    pub fn may_start(&self, container: &Container) -> Result<()> {
+        let tried = |error: Error| error.tried(format!("container \"{}\"", container.name));
+        self.may.map_or(Ok(()), |may| may()).map_err(tried)
+    }
 }
 
 /// How it went.
@@ -160,7 +170,8 @@ fn live(container: &Container, options: &Options, launcher: &mut Option<OwnedFd>
     if let Some(stale) = claim.stale.take() {
         clean_up_after(&stale);
     }
-    let mut clients = match Clients::listen(&claim.control()) {
+    let may = |clients| options.may_start(container).map(|()| clients);
+    let mut clients = match Clients::listen(&claim.control()).and_then(may) {
         Ok(clients) => clients,
         Err(error) => {
             claim.release();

@@ -13,7 +13,6 @@ use std::time::Duration;
 const PATIENCE: Duration = Duration::from_millis(100);
 
 /// What one look has found.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Look {
     /// It is ready.
     Ready,
@@ -21,6 +20,8 @@ pub enum Look {
     NotYet,
     /// It does not run, and will not by itself.
     Gone,
+    /// This process has not come back from its network namespace: nothing may be started from there.
+    Lost(Error),
 }
 
 /// Looks at it; it has run for `ran` milliseconds.
@@ -35,7 +36,10 @@ pub fn look(container: &Container, ran: u64) -> Result<Look> {
         Ready::File(path) => Root::open(&format!("/proc/{init}/root"))
             .and_then(|root| root.resolve(path, Links::Inside))
             .is_ok(),
-        Ready::Tcp(address) => connect::accepts(init, *address)?,
+        Ready::Tcp(address) => match connect::accepts(&connect::own_network()?, init, *address) {
+            Ok(accepted) => accepted,
+            Err(error) => return Ok(Look::Lost(error)),
+        },
     };
     // What was looked at may have been another process's by then.
     let still = ready && now(container)?.is_some_and(|(_, then)| then == init);

@@ -98,17 +98,15 @@ struct Starter<'a> {
     phases: Vec<Phase>,
     sequence: Sequence,
     started: Started,
-    may: &'a mut dyn FnMut() -> Result<()>,
     tell: &'a mut dyn FnMut(&Started),
 }
 
-/// Starts them, and waits until each is ready or has failed; those that run already count as started. `may` is asked
-/// before each start, and its error is that container's; `tell` is told after each event. Times count from `begun`.
+/// Starts them, and waits until each is ready or has failed; those that run already count as started. `tell` is told after each
+/// event. Times count from `begun`.
 pub fn start(
     containers: &[&Container],
     options: &Options,
     begun: Instant,
-    may: &mut dyn FnMut() -> Result<()>,
     tell: &mut dyn FnMut(&Started),
 ) -> Result<Started> {
     let mut starter = Starter {
@@ -118,7 +116,6 @@ pub fn start(
         phases: containers.iter().map(|_| Phase::Idle).collect(),
         sequence: Sequence::starting(containers),
         started: Started::default(),
-        may,
         tell,
     };
     let running = client::names()?;
@@ -138,7 +135,7 @@ pub fn start(
             return Ok(starter.started);
         }
         starter.wait()?;
-        starter.look_at_all();
+        starter.look_at_all()?;
     }
 }
 
@@ -193,8 +190,8 @@ impl Starter<'_> {
         if self.started.when(index, What::Start).is_none() {
             self.happened(index, What::Start);
         }
-        if let Err(error) = (self.may)() {
-            return self.fail(index, error.tried(format!("container \"{}\"", container.name)));
+        if let Err(error) = self.options.may_start(container) {
+            return self.fail(index, error);
         }
         let phases = &mut self.phases;
         match launch::begin(container, self.options, &mut || phases.clear()) {
@@ -232,7 +229,7 @@ impl Starter<'_> {
         poll::any_readable(&fds, Duration::from_millis(sleep)).map(drop)
     }
 
-    fn look_at_all(&mut self) {
+    fn look_at_all(&mut self) -> Result<()> {
         for index in 0..self.phases.len() {
             let now = self.now();
             match self.phases.get(index) {
@@ -247,11 +244,12 @@ impl Starter<'_> {
                 }
                 Some(Phase::Running { since, next, ours }) if now >= *next => {
                     let (since, ours) = (*since, *ours);
-                    self.look_at(index, since, ours);
+                    self.look_at(index, since, ours)?;
                 }
                 _ => {}
             }
         }
+        Ok(())
     }
 
     fn finish(&mut self, index: usize) {
@@ -276,15 +274,18 @@ impl Starter<'_> {
         self.fail(index, error);
     }
 
-    /// `since` then it runs; `ours` if it was started here.
-    fn look_at(&mut self, index: usize, since: u64, ours: bool) {
-        let Some(&container) = self.containers.get(index) else { return };
+    /// `since` then it runs; `ours` if it was started here. An error ends it all.
+    fn look_at(&mut self, index: usize, since: u64, ours: bool) -> Result<()> {
+        let Some(&container) = self.containers.get(index) else { return Ok(()) };
         let now = self.now();
         // From its start, where that was here.
         let begin = self.started.when(index, What::Start).unwrap_or(since);
         // Who was there before has run for nobody knows how long.
         let ran = if ours { now.saturating_sub(since) } else { u64::MAX };
         match ready::look(container, ran) {
+            Ok(Look::Lost(error)) => {
+                return Err(error.tried(format!("come back from container \"{}\"", container.name)));
+            }
             Ok(Look::Ready) => self.ready(index),
             Ok(Look::Gone) if ours => {
                 let how = state::noted_end(&container.name).unwrap_or_else(|| "ended (exit code 0)".into());
@@ -309,6 +310,7 @@ impl Starter<'_> {
             }
             Err(error) => self.fail(index, error),
         }
+        Ok(())
     }
 }
 

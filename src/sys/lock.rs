@@ -1,10 +1,10 @@
-//! flock(2): the lock goes with its holder, however that ends.
+//! flock(2) and fcntl(2): the lock goes with its holder, however that ends.
 
 use crate::error::{Error, Kind, Result};
 use nix::errno::Errno;
-use nix::fcntl::{Flock, FlockArg, OFlag, open};
+use nix::fcntl::{FcntlArg, Flock, FlockArg, OFlag, fcntl, open};
 use nix::sys::stat::{Mode, fstat, stat};
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::time::{Duration, Instant};
 
 /// An exclusive lock on a file or a directory, held until it is dropped.
@@ -43,11 +43,61 @@ impl Lock {
 
     /// True while what is locked is what is at `path`: who held it before may have removed that.
     pub fn is_at(&self, path: &str) -> bool {
-        match (fstat(&*self.0), stat(path)) {
-            (Ok(held), Ok(there)) => (held.st_dev, held.st_ino) == (there.st_dev, there.st_ino),
-            _ => false,
+        is_at(&*self.0, path)
+    }
+}
+
+fn is_at(held: impl AsFd, path: &str) -> bool {
+    match (fstat(held), stat(path)) {
+        (Ok(held), Ok(there)) => (held.st_dev, held.st_ino) == (there.st_dev, there.st_ino),
+        _ => false,
+    }
+}
+
+/// A file that says that something is under way. Several processes may do it at once, and who looks does not get in their way:
+/// fcntl(2)'s locks can be asked for without being taken. They are the process's: it must not open the file otherwise.
+pub struct Mark {
+    fd: OwnedFd,
+    path: &'static str,
+}
+
+impl Mark {
+    /// Sets it; makes the file.
+    pub fn set(path: &'static str) -> Result<Self> {
+        let wrong = |errno| Error::sys(format!("lock {path}"), errno);
+        let flags = OFlag::O_RDWR | OFlag::O_CREAT | OFlag::O_CLOEXEC;
+        loop {
+            let fd = open(path, flags, Mode::from_bits_truncate(0o600)).map_err(wrong)?;
+            match fcntl(&fd, FcntlArg::F_SETLK(&whole(libc::F_RDLCK))) {
+                Ok(_) if is_at(&fd, path) => return Ok(Self { fd, path }),
+                // Another one's end removes the file this moment.
+                Ok(_) | Err(Errno::EAGAIN | Errno::EACCES | Errno::EINTR) => {}
+                Err(errno) => return Err(wrong(errno)),
+            }
+            std::thread::sleep(Duration::from_millis(1));
         }
     }
+
+    /// Whether another process has set it.
+    pub fn is_set(path: &str) -> bool {
+        let Ok(fd) = open(path, OFlag::O_RDONLY | OFlag::O_CLOEXEC, Mode::empty()) else { return false };
+        let mut lock = whole(libc::F_WRLCK);
+        fcntl(&fd, FcntlArg::F_GETLK(&mut lock)).is_ok() && i32::from(lock.l_type) != libc::F_UNLCK
+    }
+}
+
+impl Drop for Mark {
+    fn drop(&mut self) {
+        // The last one takes the file away: nobody can set it between the lock and that.
+        if fcntl(&self.fd, FcntlArg::F_SETLK(&whole(libc::F_WRLCK))).is_ok() {
+            let _ = std::fs::remove_file(self.path);
+        }
+    }
+}
+
+/// Of the whole file.
+fn whole(kind: i32) -> libc::flock {
+    libc::flock { l_type: kind as i16, l_whence: libc::SEEK_SET as i16, l_start: 0, l_len: 0, l_pid: 0 }
 }
 
 #[cfg(test)]

@@ -69,6 +69,7 @@ fn options(call: &Call<'_>) -> Result<Options> {
         pidfile: call.given.value("pidfile").map(on_host).transpose()?,
         init: false,
         controllers: DEFAULT_CONTROLLERS.map(String::from).to_vec(),
+        may: None,
     })
 }
 

@@ -172,3 +172,26 @@ fn an_end_brings_its_status_and_the_time_limit_holds() {
     let error = wait_in(&run.0, &name("bar"), State::Running.bit(), timeout).unwrap_err();
     assert_eq!(error.kind, Kind::Timeout);
 }
+
+#[test]
+fn who_is_refused_before_being_heard_is_told_why() {
+    let run = Run::new("refused");
+    let listener = run.listen("foo");
+    let thread = thread::spawn(move || {
+        assert!(poll::readable(listener.as_fd(), Some(PROMPT)).unwrap());
+        let client = socket::accept(listener.as_fd()).unwrap().unwrap();
+        // Its request is there, and is not read.
+        assert!(poll::readable(client.as_fd(), Some(PROMPT)).unwrap());
+        let refusal = Reply::Failed { errno: libc::EAGAIN, text: "too many" };
+        socket::send(client.as_fd(), &refusal.encode()).unwrap();
+    });
+    let monitor = say_in(&run.0, &name("foo"), &Request::Info, Some(PROMPT)).unwrap();
+    thread.join().unwrap();
+    let error = hear(&name("foo"), &monitor).err().unwrap();
+    assert!(
+        error.to_string() == "too many" && error.is(Errno::EAGAIN) && error.kind == Kind::Host,
+        "{error}"
+    );
+    // The end is after it.
+    assert_eq!(hear(&name("foo"), &monitor).err().unwrap().kind, Kind::NotRunning);
+}

@@ -1,0 +1,135 @@
+//! `down` beside an `up`, another `down` or its own sudden end: once it has said 0, nothing of the board runs.
+
+mod sandbox;
+
+use sandbox::Sandbox;
+use std::process::{Child, Output, Stdio};
+
+const ROOT: &str = "/var/lib/lxc/temp/rootfs";
+const SLEEP: &str = "trap 'exit 0' PWR; sleep 1000 & wait";
+/// Stops two seconds after it is asked to.
+const SLOW: &str = "trap 'sleep 2; exit 0' PWR; touch /tmp/trap; sleep 1000 & wait";
+const TRAP: &str = "mounts = [{ type = 'tmpfs', to = 'tmp' }]\nready = 'file:/tmp/trap'";
+
+/// A profile with these containers: their names, scripts and further keys.
+fn board(sandbox: &Sandbox, containers: &[(&str, &str, &str)]) -> String {
+    let mut text = String::from("[board]\nname = 't'\n");
+    for (name, script, keys) in containers {
+        let name = sandbox.name(name);
+        text.push_str(&format!(
+            "[[container]]\nname = '{name}'\nrootfs = '{ROOT}'\ncommand = ['/bin/sh', '-c', '''{script}''']\n{keys}\n"
+        ));
+    }
+    sandbox.file("board.toml", &text)
+}
+
+fn begin(sandbox: &Sandbox, words: &[&str]) -> Child {
+    let mut command = sandbox.boardbox_command(words);
+    command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+}
+
+fn end(child: Child) -> (Option<i32>, String) {
+    let Output { status, stderr, .. } = child.wait_with_output().unwrap();
+    (status.code(), String::from_utf8_lossy(&stderr).into_owned())
+}
+
+fn runs(sandbox: &Sandbox, name: &str) -> bool {
+    sandbox.boardbox(&["ps"]).out.contains(&sandbox.name(name))
+}
+
+fn down_begins(sandbox: &Sandbox) {
+    sandbox.until("down's mark", || sandbox.sh("test -e /run/boardbox/.down").code == 0);
+}
+
+#[track_caller]
+fn gone(sandbox: &Sandbox, names: &[&str]) {
+    let names: Vec<String> = names.iter().map(|name| sandbox.name(name)).collect();
+    sandbox.assert_nothing_left(&names.iter().map(String::as_str).collect::<Vec<_>>());
+    assert_eq!(sandbox.sh("ls -A /run/boardbox 2>&1 | grep -v 'No such'").out, "");
+}
+
+#[test]
+fn an_up_that_waits_starts_nothing_once_a_down_has_come_and_gone() {
+    let sandbox = Sandbox::new();
+    let file = &board(&sandbox, &[("a", SLEEP, "start-delay = '3s'"), ("b", SLEEP, "")]);
+    let up = begin(&sandbox, &["up", file]);
+    sandbox.until("a", || runs(&sandbox, "a"));
+    let said = sandbox.boardbox(&["down", "-q"]);
+    assert_eq!((said.code, said.err.as_str()), (0, ""), "{said:?}");
+    let (code, err) = end(up);
+    assert_eq!(code, Some(3), "{err}");
+    assert!(
+        err.contains(&format!("\"{}\": the board has been taken down meanwhile", sandbox.name("b"))),
+        "{err}"
+    );
+    assert!(!runs(&sandbox, "b"));
+    gone(&sandbox, &["a", "b"]);
+}
+
+#[test]
+fn a_start_that_no_one_can_ask_yet_ends_by_itself() {
+    let sandbox = Sandbox::new();
+    let file = &board(&sandbox, &[("a", SLEEP, "")]);
+    // The monitor is there, and nobody can say stop to it for two seconds.
+    let up = format!(
+        "exec strace -f -qq -o /dev/null -e trace=listen -e inject=listen:delay_enter=2000000 {} up {file}",
+        env!("CARGO_BIN_EXE_boardbox")
+    );
+    let mut up = sandbox.spawn(&up);
+    sandbox.until("its directory", || {
+        sandbox.sh(&format!("test -e /run/boardbox/{}", sandbox.name("a"))).code == 0
+    });
+    let said = sandbox.boardbox(&["down", "-q"]);
+    assert_eq!((said.code, said.err.as_str()), (0, ""), "{said:?}");
+    // strace ends with the last that it looks at.
+    let mut ended = None;
+    sandbox.until("everybody's end", || {
+        ended = up.try_wait().unwrap();
+        ended.is_some()
+    });
+    assert_eq!(ended.unwrap().code(), Some(3));
+    assert!(!runs(&sandbox, "a"));
+    gone(&sandbox, &["a"]);
+}
+
+#[test]
+fn a_down_that_is_killed_keeps_nothing_from_starting() {
+    let sandbox = Sandbox::new();
+    let file = &board(&sandbox, &[("slow", SLOW, TRAP), ("other", SLEEP, "")]);
+    assert_eq!(sandbox.boardbox(&["up", "-q", file]).code, 0);
+    let mut down = begin(&sandbox, &["down"]);
+    down_begins(&sandbox);
+    sandbox.until("other's end", || !runs(&sandbox, "other"));
+    down.kill().unwrap();
+    down.wait().unwrap();
+    let other = sandbox.name("other");
+    let said = sandbox.boardbox(&["restart", "-q", &other]);
+    assert_eq!((said.code, said.err.as_str()), (0, ""), "{said:?}");
+    assert!(runs(&sandbox, "other"));
+    assert_eq!(sandbox.boardbox(&["down", "-q"]).code, 0);
+    gone(&sandbox, &["slow", "other"]);
+}
+
+#[test]
+fn an_up_waits_for_a_down_and_a_down_of_one_container_is_none_of_the_board() {
+    let sandbox = Sandbox::new();
+    let file = &board(&sandbox, &[("slow", SLOW, TRAP), ("other", SLEEP, "")]);
+    assert_eq!(sandbox.boardbox(&["up", "-q", file]).code, 0);
+    let down = begin(&sandbox, &["down"]);
+    down_begins(&sandbox);
+    assert_eq!(sandbox.boardbox(&["down", &sandbox.name("other")]).code, 0);
+    let second = begin(&sandbox, &["down"]);
+    let other = sandbox.name("other");
+    let said = sandbox.boardbox(&["restart", &other]);
+    assert!(said.code == 3 && said.err.contains("the board is being taken down"), "{said:?}");
+    // The first down is still at it.
+    assert!(runs(&sandbox, "slow"));
+    let up = begin(&sandbox, &["up", "-q", file]);
+    for down in [down, second] {
+        assert_eq!(end(down), (Some(0), String::new()));
+    }
+    assert_eq!(end(up), (Some(0), String::new()));
+    assert!(runs(&sandbox, "slow") && runs(&sandbox, "other"));
+    assert_eq!(sandbox.boardbox(&["down", "-q"]).code, 0);
+    gone(&sandbox, &["slow", "other"]);
+}
