@@ -118,12 +118,12 @@ fn an_up_waits_for_a_down_and_a_down_of_one_container_is_none_of_the_board() {
     let down = begin(&sandbox, &["down"]);
     down_begins(&sandbox);
     assert_eq!(sandbox.boardbox(&["down", &sandbox.name("other")]).code, 0);
-    let second = begin(&sandbox, &["down"]);
     let other = sandbox.name("other");
     let said = sandbox.boardbox(&["restart", &other]);
     assert!(said.code == 3 && said.err.contains("the board is being taken down"), "{said:?}");
     // The first down is still at it.
     assert!(runs(&sandbox, "slow"));
+    let second = begin(&sandbox, &["down"]);
     let up = begin(&sandbox, &["up", "-q", file]);
     for down in [down, second] {
         assert_eq!(end(down), (Some(0), String::new()));
