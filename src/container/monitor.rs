@@ -219,15 +219,24 @@ impl<'a> Monitor<'a> {
             }
             // A pid 1 without a handler never sees it; whoever sent this wants an end.
             libc::SIGTERM | libc::SIGINT | libc::SIGHUP | libc::SIGQUIT
-                if !self.would_see(self.user, number) =>
+                if !self.would_see(self.target(), number) =>
             {
                 self.say_not_caught(number);
                 self.kill_all();
             }
             number => {
-                let _ = process::kill(self.user, number);
+                let _ = process::kill(self.target(), number);
             }
         }
+    }
+
+    /// Who gets a signal: the command; once it has ended, and only processes that it left run on, boardbox's own init, for
+    /// the command's pid may be anybody's by then.
+    #[inline(never)] // its buffer
+    fn target(&self) -> Pid {
+        let is_ours =
+            self.user == self.init || signal::parent(self.user.as_raw()) == Some(self.init.as_raw());
+        if is_ours { self.user } else { self.init }
     }
 
     /// Whether a signal from outside does anything to `pid`: a pid namespace's pid 1 gets only what it handles.
@@ -316,7 +325,7 @@ impl<'a> Monitor<'a> {
         Reply::Info {
             state: self.state_now(),
             init: self.init.as_raw(),
-            user: self.user.as_raw(),
+            user: self.target().as_raw(),
             monitor: self.record.monitor,
             restarts: self.tally.restarts,
             last: self.tally.last,

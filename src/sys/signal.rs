@@ -68,8 +68,17 @@ pub fn reset() -> Result<()> {
 /// Whether a process takes a signal: it has a handler, or blocks it to read it from a signalfd, as systemd does (`SigCgt` and
 /// `SigBlk` in /proc/PID/status). A pid 1 that does neither never gets it: the kernel drops it. `None` when the process is gone or /proc says nothing.
 pub fn is_caught(pid: i32, signal: i32) -> Option<bool> {
-    let path = stack_path(pid)?;
+    caught_in(status_of(pid, &mut [0; 4096])?, signal)
+}
+
+/// The parent of a process, by /proc; `None` when the process is gone or /proc says nothing.
+pub fn parent(pid: i32) -> Option<i32> {
     let mut text = [0; 4096];
+    status_of(pid, &mut text)?.lines().find_map(|line| line.strip_prefix("PPid:"))?.trim().parse().ok()
+}
+
+fn status_of(pid: i32, text: &mut [u8; 4096]) -> Option<&str> {
+    let path = stack_path(pid)?;
     let file = nix::fcntl::open(
         path.as_str(),
         nix::fcntl::OFlag::O_RDONLY | nix::fcntl::OFlag::O_CLOEXEC,
@@ -77,12 +86,12 @@ pub fn is_caught(pid: i32, signal: i32) -> Option<bool> {
     )
     .ok()?;
     let length = loop {
-        match nix::unistd::read(&file, &mut text) {
+        match nix::unistd::read(&file, text) {
             Err(Errno::EINTR) => {}
             read => break read.ok()?,
         }
     };
-    caught_in(std::str::from_utf8(text.get(..length)?).ok()?, signal)
+    std::str::from_utf8(text.get(..length)?).ok()
 }
 
 fn caught_in(status: &str, signal: i32) -> Option<bool> {

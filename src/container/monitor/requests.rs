@@ -94,8 +94,9 @@ impl Monitor<'_> {
 
     #[inline(never)]
     fn kill(&mut self, client: usize, signal: i32) -> Option<Waiting> {
-        let seen = self.would_see(self.user, signal);
-        let done = process::kill(self.user, signal);
+        let target = self.target();
+        let seen = self.would_see(target, signal);
+        let done = process::kill(target, signal);
         // After the signal: a frozen container must not run on between the two.
         if signal == libc::SIGKILL {
             self.thaw_to_end(AGAIN);
