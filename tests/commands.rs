@@ -391,3 +391,90 @@ fn lxc_stop_waits_or_does_not_and_kills_or_does_not() {
     assert_eq!(stopped("0"), 0);
     sandbox.assert_nothing_left(&[name]);
 }
+
+#[test]
+fn exec_has_no_more_capabilities_than_the_container_was_started_with() {
+    let sandbox = Sandbox::new();
+    let name = &sandbox.name("user");
+    let file = sandbox.file(
+        "user.conf",
+        &format!("lxc.rootfs = {ROOT}\nlxc.mount.auto = proc:mixed\nlxc.cap.drop = sys_module mknod\n"),
+    );
+    let words = ["start", "-f", &file, "-n", name, "--", "/bin/unshare", "-U", "/bin/sleep", "1000"];
+    says(&sandbox.boardbox(&words), 0, "");
+    let dropped = 1 << 16 | 1 << 27;
+    let masks = |status: &str| -> Vec<u64> {
+        let masks = status.lines().filter(|line| ["CapPrm", "CapEff", "CapBnd"].contains(&&line[..6]));
+        masks.map(|line| u64::from_str_radix(line[7..].trim(), 16).unwrap()).collect()
+    };
+    // To the kernel, whoever makes a user namespace has all capabilities: in there.
+    let init = sandbox.pid("init", name);
+    let status = || std::fs::read_to_string(format!("/proc/{init}/status")).unwrap();
+    sandbox.until("a user namespace", || {
+        masks(&status()).iter().any(|mask| mask & dropped == dropped) && status().contains("Name:\tsleep")
+    });
+    let said = sandbox.boardbox(&["exec", name, "grep", "^Cap", "/proc/self/status"]);
+    let seen = masks(&said.out);
+    assert!(said.code == 0 && seen.len() == 3, "{said:?}");
+    assert!(seen.iter().all(|mask| mask & dropped == 0 && mask & 1 != 0), "{said:?}");
+    let said = sandbox.boardbox(&["lxc-attach", "-e", "-n", name, "--", "grep", "^Cap", "/proc/self/status"]);
+    assert!(masks(&said.out).iter().all(|mask| mask & dropped == dropped), "{said:?}");
+    assert_eq!(sandbox.boardbox(&["stop", "-k", name]).code, 0);
+    sandbox.assert_nothing_left(&[name]);
+}
+
+#[test]
+fn what_the_caller_has_open_is_none_of_the_monitors_nor_the_containers() {
+    let sandbox = Sandbox::new();
+    let name = &sandbox.name("open");
+    let boardbox = env!("CARGO_BIN_EXE_boardbox");
+    let file = sandbox.file("open.conf", &format!("lxc.rootfs = {ROOT}\n"));
+    let (lock, look) = (sandbox.file("lock", ""), "( : <&9 ) 2>/dev/null && echo open || echo closed");
+    let script = format!("{look} >/tmp/seen; exec sleep 1000");
+    let said = sandbox.sh(&format!(
+        "exec 9</; flock -n {lock} {boardbox} start -f {file} -n {name} -- /bin/sh -c '{script}'; flock -n {lock} echo free"
+    ));
+    says(&said, 0, "free\n");
+    sandbox.until("its look", || !sandbox.sh(&format!("cat {ROOT}/tmp/seen")).out.is_empty());
+    assert_eq!(sandbox.sh(&format!("cat {ROOT}/tmp/seen")).out, "closed\n");
+    // In the foreground it is the command that somebody holds the lock for.
+    let said = sandbox.sh(&format!("exec 9</; {boardbox} exec {name} -- /bin/sh -c '{look}'"));
+    says(&said, 0, "closed\n");
+    assert_eq!(sandbox.boardbox(&["stop", "-k", name]).code, 0);
+    sandbox.assert_nothing_left(&[name]);
+}
+
+#[test]
+fn a_signal_goes_to_own_init_once_the_command_has_ended() {
+    let sandbox = Sandbox::new();
+    let name = &sandbox.name("left");
+    let file = sandbox.file("left.conf", &format!("lxc.rootfs = {ROOT}\nlxc.mount.auto = proc:mixed\n"));
+    let to_monitor = || {
+        let monitor = nix::unistd::Pid::from_raw(sandbox.pid("monitor", name));
+        nix::sys::signal::kill(monitor, nix::sys::signal::Signal::SIGTERM).unwrap();
+    };
+    let by_kill = || says(&sandbox.boardbox(&["kill", "TERM", name]), 0, "");
+    for send in [&by_kill as &dyn Fn(), &to_monitor] {
+        let script = "sleep 1000 & echo $! >/tmp/daemon; exit 0";
+        let said =
+            sandbox.boardbox(&["lxc-execute", "-d", "-n", name, "-f", &file, "--", "/bin/sh", "-c", script]);
+        says(&said, 0, "");
+        let init = sandbox.pid("init", name);
+        let children = || {
+            let children = std::fs::read_to_string(format!("/proc/{init}/task/{init}/children")).unwrap();
+            children.split_whitespace().map(String::from).collect::<Vec<_>>()
+        };
+        let runs = |pid: &str| {
+            std::fs::read_to_string(format!("/proc/{pid}/cmdline"))
+                .is_ok_and(|line| line.starts_with("sleep"))
+        };
+        sandbox.until("the command's end", || {
+            let children = children();
+            children.len() == 1 && runs(&children[0])
+        });
+        send();
+        assert_eq!(sandbox.boardbox(&["lxc-wait", "-n", name, "-s", "STOPPED", "-t", "10"]).code, 0);
+        sandbox.until("the monitor's end", || !sandbox.sh("ls /run/boardbox").out.contains(name.as_str()));
+    }
+    sandbox.assert_nothing_left(&[name]);
+}

@@ -106,6 +106,7 @@ pub fn exec(attach: &Attach) -> Result<i32> {
     // The container may look at, and write to, whatever its processes were executed from.
     selfexec::run_from_memory()?;
     process::undumpable()?;
+    process::let_go_of_inherited(false);
     let found = find(attach)?;
     let terminal = pty::is_terminal(std::io::stdin().as_fd());
     let (pty, slave) = terminal.then(|| open_pty(&found)).transpose()?.unzip();
@@ -184,8 +185,9 @@ fn find(attach: &Attach) -> Result<Found> {
         false => None,
     };
     let mut tasks = Vec::new();
+    let record = Record::read(&attach.name);
     if !attach.elevated {
-        for (controllers, dir) in &Record::read(&attach.name).cgroups {
+        for (controllers, dir) in &record.cgroups {
             let unified = controllers.iter().any(|name| name == UNIFIED);
             // A cgroup that passes controllers on takes no processes: those of an init that may, are in one below.
             if unified && std::fs::metadata(format!("{dir}/{PAYLOAD}")).is_ok() {
@@ -199,12 +201,13 @@ fn find(attach: &Attach) -> Result<Found> {
     }
     let status = std::fs::read_to_string(format!("/proc/{init}/status")).unwrap_or_default();
     let field = |name: &str| status.lines().find_map(|line| line.strip_prefix(name)).map(str::trim);
+    // What it has given up since then is respected; what it seems to have gained, in a user namespace of its own, is not.
     let bounding = field("CapBnd:").and_then(|mask| u64::from_str_radix(mask, 16).ok());
-    let no_new_privs = field("NoNewPrivs:") == Some("1");
-    if init_of(&attach.name)? != init {
+    let no_new_privs = record.no_new_privs || field("NoNewPrivs:") == Some("1");
+    if init_of(&attach.name)? != init || record.init != init {
         return Err(client::not_running(&attach.name));
     }
-    let keep = if attach.elevated { None } else { bounding };
+    let keep = (!attach.elevated).then(|| record.capabilities & bounding.unwrap_or(u64::MAX));
     Ok(Found { namespaces, root, tasks, keep, no_new_privs: no_new_privs && !attach.elevated })
 }
 
@@ -266,7 +269,6 @@ fn enter(attach: &Attach, found: &Found, slave: Option<OwnedFd>, parent: &OwnedF
             caps::no_new_privileges()?;
         }
         signal::reset()?;
-        process::close_on_exec_from(3);
         Ok(())
     };
     if let Err(error) = prepare() {

@@ -116,7 +116,6 @@ fn finish(first: &First<'_>) -> Error {
             caps::no_new_privileges()?;
         }
         signal::reset()?;
-        process::close_on_exec_from(3);
         // After the change of user, which would clear it.
         process::die_with_parent()?;
         // It has said all it has to say: what can be read now is its end, which came before the line above.
@@ -150,7 +149,7 @@ fn finish(first: &First<'_>) -> Error {
 }
 
 /// What stays of the capabilities; `None` when all do.
-fn kept(capabilities: &Capabilities) -> Option<u64> {
+pub fn kept(capabilities: &Capabilities) -> Option<u64> {
     let keep = match capabilities {
         Capabilities::All => u64::MAX,
         Capabilities::Drop(set) => !set.0,

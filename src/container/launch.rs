@@ -21,7 +21,7 @@ use crate::sys::process::{self, Side};
 use crate::sys::pty::{self, Pty};
 use crate::sys::selfexec::Image;
 use crate::sys::signal::Signals;
-use crate::sys::{cgroup, kmsg, poll, rootfs, socket};
+use crate::sys::{caps, cgroup, kmsg, poll, rootfs, socket};
 use nix::errno::Errno;
 use nix::unistd::Pid;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -166,6 +166,8 @@ fn wants_console(container: &Container, options: &Options) -> bool {
 
 /// One life after another, until there is none to follow.
 fn live(container: &Container, options: &Options, launcher: &mut Option<OwnedFd>) -> Result<i32> {
+    // A monitor in the background outlives whoever started it, and with that the lock they hold (`flock /run/x boardbox up`).
+    process::let_go_of_inherited(options.detach);
     let mut claim = Claim::take(&container.name)?;
     if let Some(stale) = claim.stale.take() {
         clean_up_after(&stale);
@@ -373,7 +375,13 @@ impl<'a> Life<'a> {
         let (ours, theirs) = conversation::begin()?;
         // Written before there is a process: whoever comes after a monitor that was killed finds what to clean up.
         let cgroups = cgroups(&steps);
-        let mut record = Record { monitor: std::process::id() as i32, init: 0, cgroups };
+        let mut record = Record {
+            monitor: std::process::id() as i32,
+            init: 0,
+            cgroups,
+            capabilities: init::kept(&container.capabilities).unwrap_or(u64::MAX) & caps::bounding_set(),
+            no_new_privs: container.no_new_privs,
+        };
         if !record.cgroups.is_empty() {
             self.claim.write(&record)?;
         }

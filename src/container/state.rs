@@ -21,6 +21,11 @@ pub struct Record {
     pub init: i32,
     /// Its cgroups: controllers and directory.
     pub cgroups: Vec<(Vec<String>, String)>,
+    /// The capabilities it was started with, a bit each; further commands in it have no more, whatever its pid 1 has by
+    /// now: in a user namespace of its own that looks like all of them.
+    pub capabilities: u64,
+    /// It was started so that no exec in it gains privileges.
+    pub no_new_privs: bool,
 }
 
 /// Notes the end of a container that nobody had asked to end, for whoever comes later; it goes with the next start of that
@@ -53,7 +58,11 @@ fn end_path(name: &str) -> String {
 
 impl Record {
     fn to_text(&self) -> String {
-        let mut text = format!("monitor {}\ninit {}\n", self.monitor, self.init);
+        let Self { monitor, init, capabilities, .. } = self;
+        let mut text = format!("monitor {monitor}\ninit {init}\ncapabilities {capabilities:x}\n");
+        if self.no_new_privs {
+            text.push_str("no-new-privs 1\n");
+        }
         for (controllers, dir) in &self.cgroups {
             // Writing to a String does not fail.
             let _ = writeln!(text, "cgroup {} {dir}", controllers.join(","));
@@ -67,6 +76,10 @@ impl Record {
             match line.split_once(' ') {
                 Some(("monitor", pid)) => record.monitor = pid.parse().unwrap_or(0),
                 Some(("init", pid)) => record.init = pid.parse().unwrap_or(0),
+                Some(("capabilities", mask)) => {
+                    record.capabilities = u64::from_str_radix(mask, 16).unwrap_or(0)
+                }
+                Some(("no-new-privs", _)) => record.no_new_privs = true,
                 Some(("cgroup", rest)) => {
                     if let Some((controllers, dir)) = rest.split_once(' ') {
                         let controllers = controllers.split(',').map(String::from).collect();
@@ -188,6 +201,8 @@ mod tests {
                 (vec!["cpu".into(), "cpuacct".into()], "/sys/fs/cgroup/cpu,cpuacct/boardbox/foo".into()),
                 (vec!["cpuset".into()], "/a b/boardbox/foo".into()),
             ],
+            capabilities: 1 << 40 | 0xf,
+            no_new_privs: true,
         };
         let text = record.to_text();
         assert_eq!(Record::from_text(&text), record);

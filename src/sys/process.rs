@@ -9,8 +9,8 @@ use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
 
 const SYS_CLONE3: libc::c_long = 435;
 const CLONE_INTO_CGROUP: u64 = 0x2_0000_0000;
-const SYS_CLOSE_RANGE: libc::c_long = 436;
-const CLOSE_RANGE_CLOEXEC: libc::c_uint = 4;
+/// The numbers of descriptors that are looked at without /proc.
+const MOST: libc::c_long = 1 << 16;
 
 /// Which of the two a clone or fork returned to.
 pub enum Side {
@@ -268,21 +268,31 @@ pub fn new_cgroup_namespace() -> Result<()> {
     })
 }
 
-/// Marks every descriptor from `first` up to be closed on exec: what the caller had open is none of the container's.
-pub fn close_on_exec_from(first: i32) {
-    // SAFETY: numbers only; no descriptor is closed now.
-    let done = unsafe {
-        libc::syscall(SYS_CLOSE_RANGE, first as libc::c_uint, libc::c_uint::MAX, CLOSE_RANGE_CLOEXEC)
+/// Lets go of the descriptors the caller had open, standard input, output and error apart: those without close-on-exec, which
+/// all of this program's own have. They get it, or are closed where `close` says so: in a process that outlives the caller and
+/// executes nothing. Before /proc is another one's.
+pub fn let_go_of_inherited(close: bool) {
+    let let_go = |fd: i32| {
+        // SAFETY: flags of a number; one that is not open answers EBADF. What is closed here no object of this program owns.
+        unsafe {
+            if fd < 3 || libc::fcntl(fd, libc::F_GETFD) & libc::FD_CLOEXEC != 0 {
+            } else if close {
+                libc::close(fd);
+            } else {
+                libc::fcntl(fd, libc::F_SETFD, libc::FD_CLOEXEC);
+            }
+        }
     };
-    if Errno::result(done).is_ok() {
-        return;
-    }
-    // Before 5.11: one by one. /proc is the host's here.
-    let Ok(entries) = std::fs::read_dir("/proc/self/fd") else { return };
-    for fd in entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok()) {
-        if fd >= first {
-            // SAFETY: setting a flag on a number; one that is closed by now answers EBADF.
-            unsafe { libc::fcntl(fd, libc::F_SETFD, libc::FD_CLOEXEC) };
+    match std::fs::read_dir("/proc/self/fd") {
+        Ok(entries) => {
+            entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok()).for_each(let_go)
+        }
+        // No /proc: whatever may be open. The limit may be a billion, which would take minutes.
+        Err(_) => {
+            // SAFETY: a number only.
+            let limit = unsafe { libc::sysconf(libc::_SC_OPEN_MAX) };
+            let limit = if (0..MOST).contains(&limit) { limit } else { MOST };
+            (3..limit as i32).for_each(let_go);
         }
     }
 }

@@ -77,7 +77,8 @@ pub fn parent(pid: i32) -> Option<i32> {
     status_of(pid, &mut text)?.lines().find_map(|line| line.strip_prefix("PPid:"))?.trim().parse().ok()
 }
 
-fn status_of(pid: i32, text: &mut [u8; 4096]) -> Option<&str> {
+/// The beginning of /proc/PID/status. Does not allocate.
+pub fn status_of(pid: i32, text: &mut [u8; 4096]) -> Option<&str> {
     let path = stack_path(pid)?;
     let file = nix::fcntl::open(
         path.as_str(),
