@@ -166,6 +166,83 @@ fn a_killed_monitor_takes_its_container_along_and_the_next_start_cleans_up() {
     assert_eq!(said.code, 0, "{said:?}");
     assert!(said.err.contains("was killed and left its record"), "{}", said.err);
     sandbox.assert_nothing_left(&[name]);
+
+    // So do stop, which has nothing to stop, and down, which could unmount no hierarchy else.
+    for (command, code) in [(&["stop", name.as_str()][..], 4), (&["down"], 0)] {
+        start_seed(&sandbox, name);
+        let (monitor, init) = (sandbox.pid("monitor", name), sandbox.pid("init", name));
+        sandbox.sh(&format!("kill -9 {monitor}"));
+        sandbox.until("the container's end", || !std::path::Path::new(&format!("/proc/{init}")).exists());
+        assert_ne!(sandbox.cgroups(name).len(), 0);
+        let said = sandbox.boardbox(command);
+        assert_eq!(said.code, code, "{said:?}");
+        assert!(!said.err.contains("has outlived it"), "{said:?}");
+        sandbox.assert_nothing_left(&[name]);
+        assert!(sandbox.sh("ls -d /run/boardbox").code != 0);
+    }
+}
+
+/// A pid 1 that changes its user loses the signal that ties its life to its monitor's.
+#[test]
+fn a_container_that_outlives_its_monitor_is_ended_by_whoever_comes_next() {
+    let sandbox = Sandbox::new();
+    let name = &sandbox.name("outlives");
+    let file = sandbox.file(
+        "board.toml",
+        &format!(
+            "[board]\nname = 't'\n[[container]]\nname = '{name}'\nrootfs = '/var/lib/lxc/temp/rootfs'\n\
+             command = ['/bin/su', 'u', '-c', 'exec sleep 1000']\n"
+        ),
+    );
+    let passwd = "printf 'u:x:1000:1000::/:/bin/sh\\n' >/var/lib/lxc/temp/rootfs/etc/passwd";
+    assert_eq!(sandbox.sh(passwd).code, 0);
+    let start = || sandbox.boardbox(&["start", &file, name]);
+    let outlive = || {
+        let init = sandbox.pid("init", name);
+        let path = format!("/proc/{init}");
+        let owner = || std::fs::metadata(&path).map(|there| std::os::unix::fs::MetadataExt::uid(&there));
+        sandbox.until("its change of user", || owner().is_ok_and(|uid| uid == 1000));
+        let monitor = sandbox.pid("monitor", name);
+        assert_eq!(sandbox.sh(&format!("kill -9 {monitor}")).code, 0);
+        sandbox.until("the monitor's end", || !std::path::Path::new(&format!("/proc/{monitor}")).exists());
+        std::thread::sleep(std::time::Duration::from_millis(100));
+        assert!(std::path::Path::new(&path).exists());
+        path
+    };
+    let runs =
+        |path: &str| std::fs::read_to_string(format!("{path}/stat")).is_ok_and(|stat| !stat.contains(") Z "));
+
+    assert_eq!(start().code, 0);
+    let first = outlive();
+    let said = start();
+    assert!(said.code == 0 && said.err.contains("has outlived it"), "{said:?}");
+    assert!(!runs(&first));
+
+    // Also a frozen one.
+    let second = outlive();
+    let frozen = "for group in $(sed -n 's/^cgroup [^ ]* //p' /run/boardbox/*/record); do
+        echo FROZEN 2>/dev/null >$group/freezer.state || echo 1 2>/dev/null >$group/cgroup.freeze; done; true";
+    assert_eq!(sandbox.sh(frozen).code, 0);
+    let said = sandbox.boardbox(&["stop", name]);
+    assert!(said.code == 0 && said.err.contains("has outlived it"), "{said:?}");
+    assert!(!runs(&second));
+    sandbox.assert_nothing_left(&[name]);
+
+    assert_eq!(start().code, 0);
+    let third = outlive();
+    let said = sandbox.boardbox(&["down"]);
+    assert!(said.code == 0 && said.err.contains("has outlived it"), "{said:?}");
+    assert!(!runs(&third));
+    sandbox.assert_nothing_left(&[name]);
+
+    // A number that is another's by now is nobody to be killed.
+    assert_eq!(start().code, 0);
+    let fourth = outlive();
+    let record = format!("/run/boardbox/{name}/record");
+    assert_eq!(sandbox.sh(&format!("sed -i 's/^started .*/started 1/' {record}")).code, 0);
+    let said = sandbox.boardbox(&["down"]);
+    assert!(!said.err.contains("has outlived it") && runs(&fourth), "{said:?}");
+    assert_eq!(sandbox.sh(&format!("kill -9 {}", fourth.trim_start_matches("/proc/"))).code, 0);
 }
 
 #[test]

@@ -6,7 +6,7 @@ use super::output::{note, print};
 use super::{Run, each};
 use crate::container::client::{self, PROMPT};
 use crate::container::control::{Reply, Request, Settings, State};
-use crate::container::{memory, restart, state};
+use crate::container::{memory, restart, stale, state};
 use crate::error::{Error, Kind, Result};
 use crate::profile::text::shown;
 use crate::profile::value::{ContainerName, Signal};
@@ -135,7 +135,11 @@ fn some(names: &[ContainerName], command: &str) -> Result<()> {
 /// Stops one container; `timeout` is in seconds.
 pub fn stop_one(name: &ContainerName, timeout: u32) -> Result<()> {
     let request = Request::Stop { timeout_ms: timeout.saturating_mul(1000), signal: 0 };
-    ask(name, &request, Some(Duration::from_secs(timeout.into()) + CLEARING_UP)).map(|_| ())
+    match ask(name, &request, Some(Duration::from_secs(timeout.into()) + CLEARING_UP)) {
+        // Its monitor was killed, but it ran all the same.
+        Err(error) if error.kind == Kind::NotRunning && stale::clear_recorded(name)? => Ok(()),
+        done => done.map(|_| ()),
+    }
 }
 
 /// `boardbox stop`.

@@ -10,7 +10,7 @@ use super::probe::Questions;
 use crate::apply;
 use crate::container::launch::Options;
 use crate::container::several::{self, Started, What};
-use crate::container::{client, state};
+use crate::container::{client, stale, state};
 use crate::error::{Error, Result};
 use crate::plan::sequence::with_required;
 use crate::profile::text::shown;
@@ -255,7 +255,8 @@ pub fn down(words: &Words) -> Run {
         return code.map_err(Into::into);
     }
     state::forget_ends();
-    let left = apply::board::down(mark)?;
+    let mut left = stale::clear_all();
+    left.extend(apply::board::down(mark)?);
     left.iter().for_each(complain);
     Ok(left.first().map_or(0, |error| error.kind.exit_code()))
 }

@@ -47,6 +47,8 @@ pub fn run(first: First<'_>) -> ! {
 
 /// Everything that the kernel lets a process do in namespaces of its own.
 fn set_up(first: &First<'_>) -> Result<()> {
+    // A set-up that hangs must not outlive its monitor; what comes after a change of user, `finish` sets anew.
+    process::die_with_parent()?;
     process::new_session()?;
     let mut room = Room::default();
     let joins = first.steps.iter().filter_map(|planned| match &planned.step {

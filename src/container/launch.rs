@@ -10,6 +10,7 @@ use super::init::{self, First};
 use super::monitor::{Ended, Monitor, Note};
 use super::network::Nics;
 use super::restart::{self, Next, Tally};
+use super::stale;
 use super::state::{self, Claim, Record, UNIFIED};
 use crate::apply::{self, Undo, undo_all};
 use crate::error::{Error, Kind, Result};
@@ -378,6 +379,7 @@ impl<'a> Life<'a> {
         let mut record = Record {
             monitor: std::process::id() as i32,
             init: 0,
+            started: 0,
             cgroups,
             capabilities: init::kept(&container.capabilities).unwrap_or(u64::MAX) & caps::bounding_set(),
             no_new_privs: container.no_new_privs,
@@ -406,9 +408,9 @@ impl<'a> Life<'a> {
         };
         self.first = Some(first);
         drop((theirs, tasks, birthplace, image));
-        let user = self.converse(&ours, &steps, first)?;
         record.init = first.as_raw();
-        self.claim.write(&record)?;
+        record.started = process::started(record.init).unwrap_or(0);
+        let user = self.converse(&ours, &steps, first, &record)?;
         if let Some(path) = &options.pidfile {
             std::fs::write(path, format!("{}\n", std::process::id()))
                 .map_err(|error| Error::io(format!("write {path}"), &error))?;
@@ -464,7 +466,7 @@ impl<'a> Life<'a> {
 
     /// The monitor's half of the conversation; see its picture. Returns the pid of the first user process.
     #[inline(never)] // its buffers are not the monitor's, whose frame lies below and stays
-    fn converse(&mut self, with: &OwnedFd, steps: &[Planned], first: Pid) -> Result<Pid> {
+    fn converse(&mut self, with: &OwnedFd, steps: &[Planned], first: Pid, record: &Record) -> Result<Pid> {
         socket::set_receive_timeout(with.as_fd(), PATIENCE)?;
         socket::pass_credentials(with.as_fd())?;
         let mut user = first;
@@ -491,6 +493,8 @@ impl<'a> Life<'a> {
                     for planned in steps.iter().filter(|planned| planned.place == Place::Late) {
                         apply::perform(planned, &mut self.undo).map_err(|error| self.named(error))?;
                     }
+                    // Before it runs anything of its own, which may lose the tie to us.
+                    self.claim.write(record)?;
                     set_up = true;
                     Message::Go.say(with.as_fd(), None)?;
                 }
@@ -540,12 +544,14 @@ fn cgroups(steps: &[Planned]) -> Vec<(Vec<String>, String)> {
     made.collect()
 }
 
-/// A monitor that was killed took its container along (the kernel sees to that), but not its cgroups.
-fn clean_up_after(stale: &Record) {
+/// A monitor that was killed took its container along (the kernel sees to that, in most cases), but not its cgroups. True when
+/// the container still ran.
+pub(super) fn clean_up_after(stale: &Record) -> bool {
     log::warn!(
         "a monitor (process {}) was killed and left its record in {RUN_DIR}: cleaning up",
         stale.monitor
     );
+    let ran = stale::end_what_outlived(stale);
     end_what_is_frozen(stale);
     for (controllers, dir) in &stale.cgroups {
         let dir = dir.clone();
@@ -555,6 +561,7 @@ fn clean_up_after(stale: &Record) {
             log::warn!("{error}");
         }
     }
+    ran
 }
 
 /// On v1 a container that was frozen, or has frozen some of itself, has not ended with its monitor: it was killed, and has to run

@@ -19,6 +19,7 @@ pub mod probe;
 pub mod ready;
 pub mod restart;
 pub mod several;
+pub mod stale;
 pub mod state;
 
 /// Where every container's directory is: `lock`, `control` and `record` in `/run/boardbox/NAME`.

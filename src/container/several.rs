@@ -4,6 +4,7 @@ use super::client;
 use super::control::{Reply, Request};
 use super::launch::{self, Launch, Options};
 use super::ready::{self, Look};
+use super::stale;
 use super::state;
 use crate::error::{Error, Kind, Result};
 use crate::plan::sequence::{Act, Sequence};
@@ -335,8 +336,9 @@ pub fn stop(
             match client::say(name, &Request::Stop { timeout_ms, signal: 0 }, Some(client::PROMPT)) {
                 Ok(monitor) => waiting.push((index, monitor)),
                 Err(error) => {
-                    if error.kind != Kind::NotRunning {
-                        errors.push(error);
+                    match error.kind {
+                        Kind::NotRunning => errors.extend(stale::clear_recorded(name).err()),
+                        _ => errors.push(error),
                     }
                     sequence.settle(index, true);
                 }

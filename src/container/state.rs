@@ -19,6 +19,8 @@ pub struct Record {
     pub monitor: i32,
     /// Pid 1 of the container, as the host sees it; 0 before there is one.
     pub init: i32,
+    /// When that one was started, by `process::started`: another process may get its number later. 0 before there is one.
+    pub started: u64,
     /// Its cgroups: controllers and directory.
     pub cgroups: Vec<(Vec<String>, String)>,
     /// The capabilities it was started with, a bit each; further commands in it have no more, whatever its pid 1 has by
@@ -49,6 +51,12 @@ pub fn forget_ends() {
     }
 }
 
+/// The containers that have a directory, with a live monitor or without.
+pub fn names() -> Vec<ContainerName> {
+    let entries = std::fs::read_dir(RUN_DIR).into_iter().flatten().flatten();
+    entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect()
+}
+
 /// No container's name begins with a dot.
 const ENDED: &str = ".ended-";
 
@@ -58,8 +66,9 @@ fn end_path(name: &str) -> String {
 
 impl Record {
     fn to_text(&self) -> String {
-        let Self { monitor, init, capabilities, .. } = self;
-        let mut text = format!("monitor {monitor}\ninit {init}\ncapabilities {capabilities:x}\n");
+        let Self { monitor, init, started, capabilities, .. } = self;
+        let mut text =
+            format!("monitor {monitor}\ninit {init}\nstarted {started}\ncapabilities {capabilities:x}\n");
         if self.no_new_privs {
             text.push_str("no-new-privs 1\n");
         }
@@ -76,6 +85,7 @@ impl Record {
             match line.split_once(' ') {
                 Some(("monitor", pid)) => record.monitor = pid.parse().unwrap_or(0),
                 Some(("init", pid)) => record.init = pid.parse().unwrap_or(0),
+                Some(("started", ticks)) => record.started = ticks.parse().unwrap_or(0),
                 Some(("capabilities", mask)) => {
                     record.capabilities = u64::from_str_radix(mask, 16).unwrap_or(0)
                 }
@@ -197,6 +207,7 @@ mod tests {
         let record = Record {
             monitor: 12,
             init: 13,
+            started: 1 << 40,
             cgroups: vec![
                 (vec!["cpu".into(), "cpuacct".into()], "/sys/fs/cgroup/cpu,cpuacct/boardbox/foo".into()),
                 (vec!["cpuset".into()], "/a b/boardbox/foo".into()),

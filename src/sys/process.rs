@@ -171,6 +171,16 @@ pub fn kill(pid: Pid, signal: i32) -> Result<()> {
     }
 }
 
+/// When a process was started, in clock ticks since boot; `None` where there is none, or nothing but its status. With the
+/// pid it names a process: a pid alone may by now be another's.
+pub fn started(pid: i32) -> Option<u64> {
+    // The name before may hold anything, also a closing parenthesis; after it come the state and 18 others (proc(5)).
+    let stat = super::file::read(&format!("/proc/{pid}/stat")).ok()?;
+    let mut fields = stat.rsplit_once(')')?.1.split_ascii_whitespace();
+    let state = fields.next()?;
+    fields.nth(18).filter(|_| !matches!(state, "Z" | "X"))?.parse().ok()
+}
+
 /// SIGKILL when the parent ends. Changing user or executing a privileged file clears it: set it last.
 pub fn die_with_parent() -> Result<()> {
     // SAFETY: PR_SET_PDEATHSIG takes numbers and no pointer.
@@ -376,6 +386,22 @@ mod tests {
     #[test]
     fn the_kernel_is_newer_than_the_first_one_supported() {
         assert!(kernel_release() >= (3, 2), "{} {}", kernel_release().0, kernel_release().1);
+    }
+
+    #[test]
+    fn a_process_is_known_by_when_it_was_started() {
+        let own = std::process::id() as i32;
+        let started = started(own).unwrap();
+        assert!(started > 0 && super::started(own) == Some(started));
+        let child = std::process::Command::new("true").spawn().unwrap();
+        let pid = child.id() as i32;
+        // Not waited for: nothing but its status is left, for as long as `child` is there.
+        while super::started(pid).is_some() {
+            std::thread::yield_now();
+        }
+        assert!(std::path::Path::new(&format!("/proc/{pid}")).exists());
+        drop(child);
+        assert_eq!((super::started(0), super::started(-1)), (None, None));
     }
 
     #[test]

@@ -6,6 +6,7 @@ use crate::cli::output::{complain, note};
 use crate::cli::{Exit, Run};
 use crate::container::client::{self, PROMPT};
 use crate::container::control::{Reply, Request, Settings};
+use crate::container::stale;
 use crate::error::{Error, Kind, Result};
 use crate::profile::text::shown;
 use crate::profile::value::Signal;
@@ -112,6 +113,8 @@ fn stop(call: Call<'_>) -> Run {
             complain(&error);
             Err(Exit::Code(1))
         }
+        // Its monitor was killed, but it ran all the same.
+        Err(error) if error.kind == Kind::NotRunning && stale::clear_recorded(&call.name)? => Ok(0),
         // lxc-stop(1) gives this one a code of its own.
         Err(error) if error.kind == Kind::NotRunning => {
             complain(&error);
