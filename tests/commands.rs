@@ -387,8 +387,18 @@ fn lxc_stop_waits_or_does_not_and_kills_or_does_not() {
     assert_eq!(said.code, 1, "{said:?}");
     assert!(said.err.contains("no answer within"), "{said:?}");
     assert_eq!(stopped("0"), 1);
+    assert!(sandbox.boardbox(&["lxc-info", "-n", name, "-s"]).out.contains("RUNNING"));
     says(&stop(&["-k"]), 0, "");
     assert_eq!(stopped("0"), 0);
+
+    // One that has no handler for the signal never sees it.
+    let said =
+        sandbox.boardbox(&["lxc-start", "-P", "/run/lxc", "-n", name, "-d", "--", "/bin/sleep", "1000"]);
+    says(&said, 0, "");
+    let said = stop(&["--nokill", "-t1"]);
+    assert_eq!(said.code, 1, "{said:?}");
+    assert!(sandbox.boardbox(&["lxc-info", "-n", name, "-s"]).out.contains("RUNNING"));
+    says(&stop(&["-k"]), 0, "");
     sandbox.assert_nothing_left(&[name]);
 }
 

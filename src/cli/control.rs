@@ -5,7 +5,7 @@ use super::json::Json;
 use super::output::{note, print};
 use super::{Run, each};
 use crate::container::client::{self, PROMPT};
-use crate::container::control::{Reply, Request, Settings, State};
+use crate::container::control::{NEVER, Reply, Request, Settings, State};
 use crate::container::{memory, restart, stale, state};
 use crate::error::{Error, Kind, Result};
 use crate::profile::text::shown;
@@ -134,7 +134,7 @@ fn some(names: &[ContainerName], command: &str) -> Result<()> {
 
 /// Stops one container; `timeout` is in seconds.
 pub fn stop_one(name: &ContainerName, timeout: u32) -> Result<()> {
-    let request = Request::Stop { timeout_ms: timeout.saturating_mul(1000), signal: 0 };
+    let request = Request::Stop { timeout_ms: timeout.saturating_mul(1000).min(NEVER - 1), signal: 0 };
     match ask(name, &request, Some(Duration::from_secs(timeout.into()) + CLEARING_UP)) {
         // Its monitor was killed, but it ran all the same.
         Err(error) if error.kind == Kind::NotRunning && stale::clear_recorded(name)? => Ok(()),

@@ -9,6 +9,9 @@ use crate::error::{Error, Result};
 /// The largest message in bytes; a cgroup file longer than this is cut.
 pub const MAX_MESSAGE: usize = 4096;
 
+/// `Stop::timeout_ms` of one who wants no SIGKILL.
+pub const NEVER: u32 = u32::MAX;
+
 /// A message's buffer.
 pub type Buffer = heapless::Vec<u8, MAX_MESSAGE>;
 
@@ -82,7 +85,8 @@ pub enum Request<'a> {
         /// Signal number.
         signal: i32,
     },
-    /// The stop signal, then SIGKILL after `timeout_ms`; at once where the signal is not caught or `timeout_ms` is 0.
+    /// The stop signal, then SIGKILL after `timeout_ms`; at once where the signal is not caught or `timeout_ms` is 0. With
+    /// [`NEVER`] the signal is all, whether it is caught or not.
     /// Answered by `Reply::Ended` when it is over.
     Stop {
         /// Milliseconds until SIGKILL.

@@ -1,7 +1,7 @@
 //! Several containers started or stopped at once, in the order that they ask for: one loop, no threads, each wait bounded.
 
 use super::client;
-use super::control::{Reply, Request};
+use super::control::{NEVER, Reply, Request};
 use super::launch::{self, Launch, Options};
 use super::ready::{self, Look};
 use super::stale;
@@ -332,7 +332,7 @@ pub fn stop(
     loop {
         while let Some(Act::Begin(index)) = sequence.next(now()) {
             let Some(name) = names.get(index) else { continue };
-            let timeout_ms = end.saturating_sub(now()).min(u32::MAX.into()) as u32;
+            let timeout_ms = end.saturating_sub(now()).min(u64::from(NEVER - 1)) as u32;
             match client::say(name, &Request::Stop { timeout_ms, signal: 0 }, Some(client::PROMPT)) {
                 Ok(monitor) => waiting.push((index, monitor)),
                 Err(error) => {

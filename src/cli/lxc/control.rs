@@ -5,7 +5,7 @@ use crate::cli::control::{print_value, states};
 use crate::cli::output::{complain, note};
 use crate::cli::{Exit, Run};
 use crate::container::client::{self, PROMPT};
-use crate::container::control::{Reply, Request, Settings};
+use crate::container::control::{NEVER, Reply, Request, Settings};
 use crate::container::stale;
 use crate::error::{Error, Kind, Result};
 use crate::profile::text::shown;
@@ -87,7 +87,7 @@ fn seconds(call: &Call<'_>, long: &str) -> Result<Option<i64>> {
 }
 
 /// The longest time the monitor can be asked for, seven weeks.
-const FOR_EVER: Duration = Duration::from_millis(u32::MAX as u64);
+const FOR_EVER: Duration = Duration::from_millis(NEVER as u64 - 1);
 
 fn stop(call: Call<'_>) -> Run {
     call.refuse(&["reboot"])?;
@@ -97,14 +97,16 @@ fn stop(call: Call<'_>) -> Run {
         _ if has("kill") => Duration::ZERO,
         seconds => u64::try_from(seconds).map_or(FOR_EVER, Duration::from_secs).min(FOR_EVER),
     };
-    let until_kill = if has("nokill") && !has("kill") { FOR_EVER } else { timeout };
     let patience = match (has("nowait"), has("nokill")) {
         (true, _) => Duration::ZERO,
         (false, true) => timeout,
         // What the kernel may take for the end, and the monitor for clearing up.
         (false, false) => timeout + Duration::from_secs(60),
     };
-    let timeout_ms = u32::try_from(until_kill.as_millis()).unwrap_or(u32::MAX);
+    let timeout_ms = match has("nokill") && !has("kill") {
+        true => NEVER,
+        false => timeout.as_millis() as u32,
+    };
     match ask(&call, &Request::Stop { timeout_ms, signal: 0 }, patience) {
         Ok(_) => Ok(0),
         Err(error) if error.kind == Kind::Timeout && has("nowait") => Ok(0),

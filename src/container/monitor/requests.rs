@@ -2,7 +2,7 @@
 
 use super::{AGAIN, Monitor, Note};
 use crate::container::clients::Waiting;
-use crate::container::control::{Reply, Request, State};
+use crate::container::control::{NEVER, Reply, Request, State};
 use crate::container::fields::fields;
 use crate::container::freezer::Frozen;
 use crate::error::{Error, Result};
@@ -124,6 +124,10 @@ impl Monitor<'_> {
         if timeout_ms == 0 {
             self.changed(State::Stopping);
             self.kill_all();
+        } else if timeout_ms == NEVER {
+            // It may run on, for ever: it is not said to be stopping.
+            let _ = process::kill(self.init, signal);
+            self.thaw();
         } else if self.would_see(self.init, signal) {
             let _ = process::kill(self.init, signal);
             self.thaw();
