@@ -1,7 +1,7 @@
 //! What is said when the program meets a mistake of its own.
 //!
 //! Release files are built with `panic = immediate-abort`: a panic is a trap instruction and has no message, which would be
-//! 45 KB of them on powerpc. The kernel answers the trap by a signal; its handler says where the instruction is, on standard
+//! 30 KB of them on powerpc. The kernel answers the trap by a signal; its handler says where the instruction is, on standard
 //! error and in the kernel's log, since a monitor's standard error is /dev/null. With the file's symbols the address names the
 //! line; the messages that it stands for had no places.
 
