@@ -62,7 +62,7 @@ fn each_fallback_is_taken() {
         let line = counts.lines().find_map(|line| line.strip_prefix(call)?.strip_prefix(' '));
         line.map_or(0, |count| count.parse::<u32>().unwrap())
     };
-    for call in ["openat2", "open_tree", "memfd_create", "execveat", "mount_setattr"] {
+    for call in ["openat2", "open_tree", "memfd_create", "execveat", "close_range", "mount_setattr"] {
         assert!(count(call) > 0, "{call} was not tried: {counts}");
     }
     assert_eq!(count("move_mount"), 0, "there was no tree to move");
