@@ -214,6 +214,19 @@ fn a_container_that_outlives_its_monitor_is_ended_by_whoever_comes_next() {
 
     assert_eq!(start().code, 0);
     let first = outlive();
+    // Whoever looks is told.
+    let pid = first.trim_start_matches("/proc/");
+    for command in [&["ps"][..], &["status", &file], &["info", name]] {
+        let said = sandbox.boardbox(command);
+        let all = format!("{}{}", said.out, said.err);
+        assert!(all.contains("its monitor was killed, but pid 1 still runs"), "{command:?}: {said:?}");
+        assert!(
+            command[0] == "info" || all.contains(pid) && all.contains("STOPPED"),
+            "{command:?}: {said:?}"
+        );
+    }
+    let said = sandbox.boardbox(&["ps", "--json"]);
+    assert!(said.out.contains(&format!("\"pid\":{pid}")), "{said:?}");
     let said = start();
     assert!(said.code == 0 && said.err.contains("has outlived it"), "{said:?}");
     assert!(!runs(&first));

@@ -121,6 +121,13 @@ fn an_up_waits_for_a_down_and_a_down_of_one_container_is_none_of_the_board() {
     let other = sandbox.name("other");
     let said = sandbox.boardbox(&["restart", &other]);
     assert!(said.code == 3 && said.err.contains("the board is being taken down"), "{said:?}");
+    let conf = sandbox.file("other.conf", &format!("lxc.rootfs = {ROOT}\n"));
+    for start in
+        [&["start", file, &other][..], &["lxc-start", "-d", "-n", &other, "-f", &conf, "--", "/bin/true"]]
+    {
+        let said = sandbox.boardbox(start);
+        assert!(said.code != 0 && said.err.contains("the board is being taken down"), "{said:?}");
+    }
     // The first down is still at it.
     assert!(runs(&sandbox, "slow"));
     let second = begin(&sandbox, &["down"]);

@@ -2,6 +2,7 @@
 
 use super::args::Words;
 use super::{Exit, Run, board, each, own, passed_on};
+use crate::apply;
 use crate::container::attach::{self, Attach};
 use crate::container::launch::{self, Options, Outcome};
 use crate::error::{Error, Kind, Result};
@@ -108,6 +109,8 @@ pub fn start(words: &Words) -> Run {
         detach: !args.foreground,
         pidfile: args.pidfile.as_deref().map(on_host).transpose()?,
         controllers: DEFAULT_CONTROLLERS.map(String::from).to_vec(),
+        // A down has listed whom it ends.
+        may: Some(apply::board::may_start),
         ..Options::default()
     };
     let fail = |error: Error| if args.foreground { own(error) } else { Exit::Failed(error) };

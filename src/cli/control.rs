@@ -268,6 +268,9 @@ impl Seen {
     }
 }
 
+/// What is said of one that runs on without a monitor.
+const OUTLIVED: &str = "its monitor was killed, but pid 1 still runs: stop ends it, so does its next start";
+
 /// How the container is: STOPPED where it does not run.
 pub fn look(name: &ContainerName) -> Result<Seen> {
     let none = Seen {
@@ -280,7 +283,11 @@ pub fn look(name: &ContainerName) -> Result<Seen> {
         last: None,
         ended: None,
     };
-    let stopped = || Seen { ended: state::noted_end(name), ..none.clone() };
+    let stopped = || match stale::survivor(name) {
+        // Nobody can tell it anything any more. STOPPED it is to LXC's tools, too.
+        Some(init) => Seen { init, ended: Some(OUTLIVED.into()), ..none.clone() },
+        None => Seen { ended: state::noted_end(name), ..none.clone() },
+    };
     match client::request(name, &Request::Info, Some(PROMPT)) {
         Ok(answer) => match answer.reply() {
             Reply::Info { state, init, user, monitor, restarts, last } => {
@@ -375,9 +382,13 @@ pub fn cgroup(words: &Words) -> Run {
 pub fn ps(words: &Words) -> Run {
     words.no_command()?;
     let args: Ps = words.parse()?;
-    let mut all = client::names()?.iter().map(look).collect::<Result<Vec<_>>>()?;
+    let mut names = client::names()?;
+    names.extend(state::names().into_iter().filter(|name| stale::survivor(name).is_some()));
+    names.sort_unstable();
+    names.dedup();
+    let mut all = names.iter().map(look).collect::<Result<Vec<_>>>()?;
     // One may have ended since its name was read.
-    all.retain(|seen| seen.monitor != 0);
+    all.retain(|seen| seen.monitor != 0 || seen.init != 0);
     if args.json {
         let mut json = Json::default();
         json.open("", '[');

@@ -1,4 +1,4 @@
-//! A container's life: launch (the monitor before it monitors), init (the first process), monitor (the event loop),
+//! A container's life: launch (how it is started), life (the monitor before it monitors), init (the first process), monitor (the event loop),
 //! control (what is said to it), client (by whom).
 
 pub mod attach;
@@ -11,6 +11,8 @@ pub mod fields;
 pub mod freezer;
 pub mod init;
 pub mod launch;
+mod life;
+mod lives;
 pub mod memory;
 pub mod monitor;
 pub mod network;

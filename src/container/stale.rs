@@ -1,11 +1,12 @@
 //! What a monitor that was killed left behind: its record, cgroups, and at times the container itself.
 
+use super::RUN_DIR;
 use super::freezer::Freezer;
-use super::launch::clean_up_after;
-use super::state::{self, Claim, Record};
+use super::state::{self, Claim, Record, UNIFIED};
+use crate::apply::Undo;
 use crate::error::{Error, Kind, Result};
 use crate::profile::value::ContainerName;
-use crate::sys::process;
+use crate::sys::{cgroup, process};
 use nix::unistd::Pid;
 use std::time::{Duration, Instant};
 
@@ -35,10 +36,57 @@ pub fn clear_all() -> Vec<Error> {
     state::names().iter().filter_map(|name| clear(name).err()).collect()
 }
 
+/// A monitor that was killed took its container along (the kernel sees to that, in most cases), but not its cgroups. True when
+/// the container still ran.
+pub(super) fn clean_up_after(stale: &Record) -> bool {
+    log::warn!(
+        "a monitor (process {}) was killed and left its record in {RUN_DIR}: cleaning up",
+        stale.monitor
+    );
+    let ran = end_what_outlived(stale);
+    end_what_is_frozen(stale);
+    for (controllers, dir) in &stale.cgroups {
+        let dir = dir.clone();
+        let unified = controllers.iter().any(|name| name == UNIFIED);
+        let left = if unified { Undo::RemoveUnified { dir } } else { Undo::RemoveCgroup { dir } };
+        if let Err(error) = left.perform() {
+            log::warn!("{error}");
+        }
+    }
+    ran
+}
+
+/// On v1 a container that was frozen, or has frozen some of itself, has not ended with its monitor: it was killed, and has to run
+/// for that.
+fn end_what_is_frozen(stale: &Record) {
+    let Some(freezer) = Freezer::find(&stale.cgroups).filter(Freezer::holds_killed) else { return };
+    // Whoever still ran may have frozen more meanwhile. 1 s in all; what is left after that is told by whoever removes the others.
+    for _ in 0..20 {
+        let _ = freezer.thaw();
+        freezer.thaw_below();
+        if cgroup::remove(freezer.dir(), Duration::from_millis(50)).is_ok() {
+            return;
+        }
+    }
+}
+
+/// Whether pid 1 of the container that was recorded still runs.
+fn outlives(record: &Record) -> bool {
+    record.started != 0 && process::started(record.init) == Some(record.started)
+}
+
+/// The pid of a container's pid 1 that has outlived its monitor; of one that has been found to have none. A start and an end
+/// that are under way are none of these.
+pub fn survivor(name: &ContainerName) -> Option<i32> {
+    let record = Record::read(name);
+    (record.monitor != 0 && process::started(record.monitor).is_none() && outlives(&record))
+        .then_some(record.init)
+}
+
 /// The kernel ends a container with its monitor, unless its pid 1 has changed its user or executed a privileged file, which
 /// clears PR_SET_PDEATHSIG (prctl(2)). True when that was so, and it is ended now.
-pub(super) fn end_what_outlived(stale: &Record) -> bool {
-    let lives = || stale.started != 0 && process::started(stale.init) == Some(stale.started);
+fn end_what_outlived(stale: &Record) -> bool {
+    let lives = || outlives(stale);
     if !lives() {
         return false;
     }

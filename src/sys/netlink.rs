@@ -9,11 +9,13 @@ mod address;
 mod ethtool;
 mod link;
 mod message;
+mod new_link;
 mod nic;
 mod watch;
 
 pub use ethtool::permanent_mac;
-pub use link::{Link, NewMacvlan, PortFlag, PortFlags};
+pub use link::{Link, PortFlag, PortFlags};
+pub use new_link::NewMacvlan;
 pub use nic::NicConfig;
 pub use watch::LinkWatch;
 

@@ -1,6 +1,7 @@
 //! lxc-start and lxc-execute.
 
 use super::{Applet, Call, flag, with};
+use crate::apply;
 use crate::cli::Run;
 use crate::cli::container::{ended, on_host};
 use crate::cli::getopt::Opt;
@@ -69,7 +70,7 @@ fn options(call: &Call<'_>) -> Result<Options> {
         pidfile: call.given.value("pidfile").map(on_host).transpose()?,
         init: false,
         controllers: DEFAULT_CONTROLLERS.map(String::from).to_vec(),
-        may: None,
+        may: Some(apply::board::may_start),
     })
 }
 

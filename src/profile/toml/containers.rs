@@ -16,6 +16,18 @@ const KEYS: &[&str] = &[
     "name",
     "config",
     "settings",
+    "autostart",
+    "requires",
+    "after",
+    "order",
+    "start-delay",
+    "ready",
+    "ready-timeout",
+    "groups",
+    "restart",
+    "restart-delay",
+    "restart-limit",
+    // From here on an LXC file says it.
     "hostname",
     "rootfs",
     "rootfs-read-only",
@@ -51,35 +63,10 @@ const KEYS: &[&str] = &[
     "stop-signal",
     "log-level",
     "log-file",
-    "autostart",
-    "requires",
-    "after",
-    "order",
-    "start-delay",
-    "ready",
-    "ready-timeout",
-    "groups",
-    "restart",
-    "restart-delay",
-    "restart-limit",
 ];
 
 /// Those that an LXC file can not say, or that the profile says otherwise.
-const BESIDE_CONFIG: &[&str] = &[
-    "name",
-    "settings",
-    "autostart",
-    "requires",
-    "after",
-    "order",
-    "start-delay",
-    "ready",
-    "ready-timeout",
-    "groups",
-    "restart",
-    "restart-delay",
-    "restart-limit",
-];
+const BESIDE_CONFIG: &[&str] = KEYS.split_at(14).0;
 
 /// One container, and the place of what gave it its name; `None` where that is not known. The findings are noted.
 pub fn container(profile: &Profile, section: Node) -> Option<(Container, Range<usize>)> {
