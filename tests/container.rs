@@ -151,6 +151,44 @@ fn a_hundred_restarts_with_one_mac_succeed() {
     sandbox.assert_nothing_left(&[name]);
 }
 
+/// Kernels before 6.13 refuse a NIC a name that the host has, too: it gets it by a pattern of names, or later.
+#[test]
+fn nics_have_their_names_whatever_the_host_has() {
+    let sandbox = Sandbox::new();
+    let name = &sandbox.name("names");
+    let host = ["eth0", "eth1", "eth2", "wan"];
+    for link in host {
+        assert_eq!(sandbox.sh(&format!("ip link add {link} type veth peer name {link}peer")).code, 0);
+    }
+    for wanted in [&["eth0", "eth1", "eth2"][..], &["eth1", "eth0", "wan", "lan0"], &["wan", "eth3", "eth0"]]
+    {
+        let nic = |name: &&str| {
+            format!("lxc.network.type = macvlan\nlxc.network.link = br0\nlxc.network.name = {name}\n")
+        };
+        let nics: Vec<String> = wanted.iter().map(nic).collect();
+        let file = sandbox.file(
+            "names.conf",
+            &format!("lxc.rootfs = /var/lib/lxc/temp/rootfs\nlxc.mount.auto = sys\n{}", nics.concat()),
+        );
+        let list = "for nic in /sys/class/net/*; do echo $(cat $nic/ifindex) ${nic##*/}; done | sort -n";
+        let said = sandbox.boardbox(&["lxc-start", "-n", name, "-f", &file, "--", "/bin/sh", "-c", list]);
+        let names: Vec<&str> =
+            said.out.lines().filter_map(|line| line.split_once(' ')).map(|(_, name)| name).collect();
+        assert_eq!(names, [&["lo"], wanted].concat(), "{said:?}");
+        let said = sandbox.sh("ip -o link");
+        assert!(
+            host.iter().all(|link| said.out.contains(&format!(": {link}"))) && !said.out.contains("bb"),
+            "{said:?}"
+        );
+    }
+    // One name twice: refused, and nothing is left.
+    let nic = "lxc.network.type = macvlan\nlxc.network.link = br0\nlxc.network.name = wan0\n";
+    let file = sandbox.file("twice.conf", &format!("lxc.rootfs = /var/lib/lxc/temp/rootfs\n{nic}{nic}"));
+    let said = sandbox.boardbox(&["lxc-start", "-n", name, "-f", &file, "--", "/bin/true"]);
+    assert!(said.code == 255 && said.err.contains("two interfaces of a container have one name"), "{said:?}");
+    sandbox.assert_nothing_left(&[name]);
+}
+
 #[test]
 fn a_killed_monitor_takes_its_container_along_and_the_next_start_cleans_up() {
     let sandbox = Sandbox::new();

@@ -33,8 +33,8 @@ fn macvlan<'a>(netlink: &mut Netlink, name: &'a str, pid: i32) -> NewMacvlan<'a>
     NewMacvlan { name, link, mode: VEPA, mac: Some(MAC), mtu: None, pid }
 }
 
-fn nic<'a>(temporary: &'a str, name: &'a str) -> NicConfig<'a> {
-    NicConfig { temporary, name, up: true, ipv4: &[], ipv6: &[], gateway4: None, gateway6: None }
+fn nic<'a>(born: &'a str, name: &'a str) -> NicConfig<'a> {
+    NicConfig { born, name, up: true, ipv4: &[], ipv6: &[], gateway4: None, gateway6: None }
 }
 
 /// What happens to the links of this network namespace, as `ip monitor` tells it.
@@ -212,7 +212,7 @@ fn the_error_names_the_message_that_failed() {
             let error = netlink.configure(&nic("bb1n1", "eth0")).unwrap_err().to_string();
             assert!(error.starts_with("rename bb1n1 to eth0: File exists"), "{error}");
             let error = netlink.configure(&nic("bb1n2", "eth0")).unwrap_err().to_string();
-            assert!(error.starts_with("rename bb1n2 to eth0: No such device"), "{error}");
+            assert!(error.starts_with("find bb1n2, to be eth0: No such device"), "{error}");
 
             let gateway = Some(Ipv4Addr::new(10, 0, 0, 254));
             netlink.configure(&NicConfig { gateway4: gateway, ..nic("bb1n1", "eth1") }).unwrap();

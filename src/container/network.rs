@@ -6,6 +6,7 @@ use crate::plan::{Place, Planned, Step};
 use crate::profile::value::{ContainerName, Gateway4, Gateway6, IfName, Ipv4Net, Ipv6Net, Mac};
 use crate::sys::netlink::{Link, Netlink, NewMacvlan, NicConfig};
 use crate::sys::process;
+use nix::errno::Errno;
 use nix::sched::CloneFlags;
 use std::fs::File;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -43,12 +44,14 @@ pub fn addresses(init: i32) -> Result<Vec<IpAddr>> {
 pub struct Nics {
     inside: Netlink,
     indices: heapless::Vec<u32, MAX_NICS>,
+    /// Those that were not born under their own name, by number.
+    renamed: u32,
 }
 
 impl Nics {
     /// None yet. `inside` is a socket of the container's network namespace.
     pub fn new(inside: Netlink) -> Self {
-        Self { inside, indices: heapless::Vec::new() }
+        Self { inside, indices: heapless::Vec::new(), renamed: 0 }
     }
 
     /// Performs the plan's `Place::Parent` steps for the first process `pid`.
@@ -85,11 +88,13 @@ impl Nics {
                     mtu: *mtu,
                     pid,
                 };
-                uplink.socket.add_macvlan(&new).map_err(|error| error.tried(format!("NIC {name}")))
+                self.bear(&mut uplink.socket, name.as_str(), *number, &new)
+                    .map_err(|error| error.tried(format!("NIC {name}")))
             }
             Step::ConfigureNic { number, name, up, ipv4, ipv6, gateway4, gateway6 } => {
+                let temporary = self.is_renamed(*number).then(|| temporary(pid, *number));
                 let config = NicConfig {
-                    temporary: &temporary(pid, *number),
+                    born: temporary.as_deref().unwrap_or(name.as_str()),
                     name: name.as_str(),
                     up: *up,
                     ipv4: &ipv4.iter().map(address4).collect::<Vec<_>>(),
@@ -118,6 +123,24 @@ impl Nics {
             }
             other => Err(Error::host(format!("\"{other}\" is no step of a monitor"))),
         }
+    }
+
+    /// Makes a NIC under its own name where that can be: to rename it takes a grace period of the kernel's, 10 ms and more.
+    fn bear(&mut self, host: &mut Netlink, name: &str, number: usize, new: &NewMacvlan) -> Result<()> {
+        if let Some(own) = own_name(name, &mut |name| host.index(name), &mut |name| self.inside.index(name))?
+        {
+            match host.add_macvlan(&NewMacvlan { name: &own, ..*new }) {
+                // Another interface of the host has got this name since.
+                Err(error) if error.is(Errno::EEXIST) => {}
+                made => return made,
+            }
+        }
+        self.renamed |= bit(number);
+        host.add_macvlan(new)
+    }
+
+    fn is_renamed(&self, number: usize) -> bool {
+        self.renamed & bit(number) != 0
     }
 
     /// Deletes them: the namespace itself dies late, and until then its MACs are in use on the uplink. With `ahead`, the
@@ -187,7 +210,69 @@ fn address6(net: &Ipv6Net) -> (Ipv6Addr, u8) {
     (net.address, net.prefix)
 }
 
-/// A name that no other interface of the host has: kernels before 6.13 look a new one up in the caller's namespace too.
+/// Of the NIC of this number, if there are no more than `MAX_NICS`.
+fn bit(number: usize) -> u32 {
+    u32::try_from(number).ok().and_then(|number| 1u32.checked_shl(number)).unwrap_or(0)
+}
+
+/// What to ask for so that a NIC is born as `name`; `None` where it has to be renamed. Kernels before 6.13 look a new name up in
+/// the caller's network namespace, too, and most boards have an eth0; but nobody has `eth%d`, to which the kernel gives the
+/// lowest number that is free where the NIC is born.
+fn own_name(
+    name: &str,
+    outside: &mut dyn FnMut(&str) -> Result<Option<u32>>,
+    inside: &mut dyn FnMut(&str) -> Result<Option<u32>>,
+) -> Result<Option<String>> {
+    if outside(name)?.is_none() {
+        return Ok(Some(name.to_owned()));
+    }
+    let stem = name.trim_end_matches(|letter: char| letter.is_ascii_digit());
+    let Ok(number) = name.trim_start_matches(stem).parse::<usize>() else { return Ok(None) };
+    // Not 007, and one that is worth looking for.
+    if number >= MAX_NICS || format!("{stem}{number}") != name || inside(name)?.is_some() {
+        return Ok(None);
+    }
+    for lower in 0..number {
+        if inside(&format!("{stem}{lower}"))?.is_none() {
+            return Ok(None);
+        }
+    }
+    Ok(Some(format!("{stem}%d")))
+}
+
+/// A name that no other interface of the host has, for a while.
 fn temporary(pid: i32, number: usize) -> String {
     format!("bb{pid}n{number}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_that_the_host_has_is_had_by_its_pattern_where_that_gives_it() {
+        let own = |name: &str, outside: &[&str], inside: &[&str]| {
+            let has = |all: &[&str], name: &str| Ok(all.contains(&name).then_some(7));
+            own_name(name, &mut |name| has(outside, name), &mut |name| has(inside, name)).unwrap()
+        };
+        let board = ["lo", "eth0", "eth1", "eth2", "wan", "eth007", "eth", "7", "eth99999999999999999999"];
+        assert_eq!(own("eth3", &board, &[]).as_deref(), Some("eth3"));
+        assert_eq!(own("eth0", &board, &["lo"]).as_deref(), Some("eth%d"));
+        assert_eq!(own("eth1", &board, &["lo", "eth0"]).as_deref(), Some("eth%d"));
+        // The kernel would give another number, or none.
+        for (name, inside) in [
+            ("eth1", &["lo"][..]),
+            ("eth2", &["eth0"]),
+            ("eth0", &["eth0"]),
+            ("wan", &[]),
+            ("eth", &[]),
+            ("eth007", &[]),
+            ("eth99999999999999999999", &[]),
+        ] {
+            assert_eq!(own(name, &board, inside), None, "{name} {inside:?}");
+        }
+        // No letters before it.
+        assert_eq!(own("7", &board, &[]), None);
+        assert_eq!((bit(0), bit(31), bit(32), bit(usize::MAX)), (1, 1 << 31, 0, 0));
+    }
 }

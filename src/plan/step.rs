@@ -82,7 +82,7 @@ pub enum Step {
     CgroupNamespace,
     /// The first process: new uts, pid, ipc, mount and, where it is its own, network namespace.
     Clone { network: bool },
-    /// A macvlan, born in the container's network namespace under a name unique on the host: `bb<pid>n<number>`.
+    /// A macvlan, born in the container's network namespace.
     MakeMacvlan {
         number: usize,
         link: IfName,
@@ -91,7 +91,7 @@ pub enum Step {
         name: IfName,
         mtu: Option<u32>,
     },
-    /// Renamed, addressed and up, in one batch inside.
+    /// Addressed and up, in one batch inside.
     ConfigureNic {
         number: usize,
         name: IfName,
@@ -217,19 +217,15 @@ impl fmt::Display for Step {
                     if *network { ", network" } else { "" }
                 )
             }
-            Step::MakeMacvlan { number, link, mode, mac, name, mtu } => {
-                write!(
-                    f,
-                    "make macvlan bb<pid>n{number} (for {name}) on {link}, mode {mode}, address {}",
-                    Or(mac, "stable")
-                )?;
+            Step::MakeMacvlan { link, mode, mac, name, mtu, .. } => {
+                write!(f, "make macvlan {name} on {link}, mode {mode}, address {}", Or(mac, "stable"))?;
                 match mtu {
                     Some(mtu) => write!(f, ", mtu {mtu}"),
                     None => Ok(()),
                 }
             }
-            Step::ConfigureNic { number, name, up, ipv4, ipv6, gateway4, gateway6 } => {
-                write!(f, "rename bb<pid>n{number} to {name}")?;
+            Step::ConfigureNic { name, up, ipv4, ipv6, gateway4, gateway6, .. } => {
+                write!(f, "configure {name}")?;
                 for net in ipv4 {
                     write!(f, ", address {net}")?;
                 }

@@ -5,7 +5,7 @@ use std::fmt;
 use std::str::FromStr;
 
 /// A network interface's name: 1..=15 bytes, none of them `/`, `:` or white space, and not `.` or `..`
-/// (`dev_valid_name()` in the kernel).
+/// (`dev_valid_name()` in the kernel); nor `%`, which makes it a pattern of names (`dev_alloc_name()`).
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct IfName(heapless::String<15>);
 
@@ -29,6 +29,9 @@ impl FromStr for IfName {
         }
         if let Some(bad) = text.chars().find(|c| matches!(c, '/' | ':' | '\0') || c.is_whitespace()) {
             return Err(wrong(&format!("holds '{}', which the kernel refuses", bad.escape_debug())));
+        }
+        if text.contains('%') {
+            return Err(wrong("holds '%', which makes it a pattern of names to the kernel"));
         }
         heapless::String::try_from(text).map(Self).map_err(|_| wrong("is longer than the kernel's 15 bytes"))
     }

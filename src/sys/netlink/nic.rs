@@ -16,7 +16,7 @@ const AT_ONCE: usize = 16;
 #[derive(Clone, Copy)]
 pub struct NicConfig<'a> {
     /// The name it was born under.
-    pub temporary: &'a str,
+    pub born: &'a str,
     /// The name it gets.
     pub name: &'a str,
     /// It is set up.
@@ -114,7 +114,7 @@ fn on_link(nic: &NicConfig, gateway: IpAddr) -> bool {
 /// All changes, in the order they are made: routes need the interface up.
 fn changes<'a>(nic: &'a NicConfig<'a>) -> impl Iterator<Item = Change<'a>> {
     let name = nic.name;
-    let rename = (nic.temporary != name).then_some(Change::Rename { from: nic.temporary, to: name });
+    let rename = (nic.born != name).then_some(Change::Rename { from: nic.born, to: name });
     let ipv4 = nic.ipv4.iter().map(move |&(address, prefix, broadcast)| Change::Address {
         name,
         address: address.into(),
@@ -137,17 +137,17 @@ fn changes<'a>(nic: &'a NicConfig<'a>) -> impl Iterator<Item = Change<'a>> {
 }
 
 impl Netlink {
-    /// Renames, addresses and sets up an interface of this network namespace, and makes its default routes; returns its
-    /// index, by which it can be deleted whatever it is called by then. Where another network namespace that is ending
-    /// still holds its Ethernet address, that is waited for, 1 s at most.
+    /// Addresses and sets up an interface of this network namespace, renames it first where it was born under another name,
+    /// and makes its default routes; returns its index, by which it can be deleted whatever it is called by then. Where
+    /// another network namespace that is ending still holds its Ethernet address, that is waited for, 1 s at most.
     pub fn configure(&mut self, nic: &NicConfig) -> Result<u32> {
         if !nic.up && (nic.gateway4.is_some() || nic.gateway6.is_some()) {
             return Err(Error::config("a gateway needs the interface to be up")
                 .tried(format!("set up {}", nic.name))
                 .hint("flags = up"));
         }
-        let index = self.index(nic.temporary)?.ok_or_else(|| {
-            Error::sys(format!("rename {} to {}", nic.temporary, nic.name), Errno::ENODEV)
+        let index = self.index(nic.born)?.ok_or_else(|| {
+            Error::sys(format!("find {}, to be {}", nic.born, nic.name), Errno::ENODEV)
                 .hint("it was not made, or not in this network namespace")
         })?;
         let mut all = changes(nic);
@@ -196,7 +196,7 @@ mod tests {
     use super::*;
 
     const NIC: NicConfig = NicConfig {
-        temporary: "bb12n0",
+        born: "bb12n0",
         name: "eth0",
         up: true,
         ipv4: &[(Ipv4Addr::new(192, 168, 0, 23), 24, Some(Ipv4Addr::new(192, 168, 0, 255)))],
