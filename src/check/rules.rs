@@ -82,7 +82,10 @@ pub const RULES: &[Rule] = &[
     warning("mount-outside", "a mount target outside of the root file system, which is skipped"),
     error("bind-relative", "a bind whose source is not absolute"),
     warning("mount-twice", "two mounts on one target"),
-    note("wide-capabilities", "capabilities with which root inside can leave the container"),
+    note(
+        "wide-capabilities",
+        "capabilities with which root inside can leave the container, or change the board's network",
+    ),
     note("open-devices", "no device rule that denies all first"),
     note("host-network", "a container in the host's network namespace"),
     note("host-files", "a container without a root file system of its own"),

@@ -2,11 +2,13 @@
 
 use super::{Report, at, called};
 use crate::profile::Board;
-use crate::profile::container::{AutoMode, Container};
+use crate::profile::container::{AutoMode, Container, NicKind};
 use crate::profile::value::{CapSet, Capabilities};
 
 /// sys_module, sys_rawio, sys_ptrace, sys_admin: with one of them root inside can leave (docs/security.md).
 const WIDE: u64 = 1 << 16 | 1 << 17 | 1 << 19 | 1 << SYS_ADMIN;
+/// net_admin.
+const NET_ADMIN: u64 = 1 << 12;
 /// Their numbers in linux/capability.h.
 pub const SYS_ADMIN: u32 = 21;
 pub const SYS_NICE: u32 = 23;
@@ -31,6 +33,16 @@ pub fn check(board: &Board, report: &mut Report) {
                 at(container, "capabilities"),
                 cause,
                 "keep those it needs: capabilities = […]",
+            );
+        } else if kept(container) & NET_ADMIN != 0
+            && container.network.iter().any(|nic| matches!(nic.kind, NicKind::Macvlan { .. }))
+        {
+            // IFLA_LINK_NETNSID of its NIC names the board's network namespace, and IFLA_TARGET_NETNSID acts on it.
+            report.tell(
+                "wide-capabilities",
+                at(container, "capabilities"),
+                "keeps net_admin: from Linux 4.16 on, root inside can change and delete the board's interfaces".into(),
+                "its own NICs have their addresses and routes without it",
             );
         }
         if !container.cgroup.iter().any(|rule| rule.file == "devices.deny" && rule.value.trim() == "a") {
