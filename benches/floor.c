@@ -6,7 +6,7 @@
  *   plain     clone (uts, pid, ipc, mount, net), rootfs bound on itself, /proc, pivot_root, exec, wait
  *   -g DIR    a cgroup DIR/boardbox/bench-floor is made, joined by the child and removed; foo23.conf's rules are written to
  *             it when -l is given too (cpuset and its ancestors always: no task may enter without)
- *   -l LINK   two macvlans in vepa mode on LINK, born in the child's netns, renamed, with addresses, up
+ *   -l LINK   two macvlans in vepa mode on LINK, born in the child's netns as eth0 and eth1, with addresses, up
  *   -b        foo23.conf's read-only bind of /lib, and a devpts of its own
  *   -k        the macvlans are gone, their MACs free, before the end is reported. Deleting them keeps the caller for 20
  *             to 60 ms (an RCU barrier after the act); a child makes the request, and the kernel's word that they are
@@ -186,12 +186,11 @@ static void add_macvlans(const char *link, pid_t pid)
 {
     int fd = route_socket();
     uint32_t lower = MUST((int)if_nametoindex(link)), mode = MACVLAN_MODE_VEPA, owner = pid;
-    char name[IFNAMSIZ];
     for (int i = 0; i < 2; i++) {
         struct ifinfomsg body = {0};
         struct nlmsghdr *new = message(RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, &body, sizeof body);
-        snprintf(name, sizeof name, "fl%dn%d", pid, i);
-        attribute(new, IFLA_IFNAME, name, strlen(name) + 1);
+        /* The lowest number that is free where it is born: to rename it would be a grace period. */
+        attribute(new, IFLA_IFNAME, "eth%d", 6);
         attribute(new, IFLA_LINK, &lower, sizeof lower);
         attribute(new, IFLA_NET_NS_PID, &owner, sizeof owner);
         struct rtattr *info = attribute(new, IFLA_LINKINFO, NULL, 0);
@@ -206,18 +205,15 @@ static void add_macvlans(const char *link, pid_t pid)
     close(fd);
 }
 
-static void configure_macvlans(int fd, pid_t host_pid)
+static void configure_macvlans(int fd)
 {
     static const uint8_t addresses[2][4] = {{192, 168, 0, 23}, {192, 168, 128, 23}};
-    char name[IFNAMSIZ];
     for (int i = 0; i < 2; i++) {
-        snprintf(name, sizeof name, "fl%dn%d", host_pid, i);
-        uint32_t index = MUST((int)if_nametoindex(name)), group = GROUP;
+        uint32_t index = MUST((int)if_nametoindex(i ? "eth1" : "eth0")), group = GROUP;
         struct ifinfomsg link = {.ifi_index = index};
-        struct nlmsghdr *rename = message(RTM_NEWLINK, 0, &link, sizeof link);
-        attribute(rename, IFLA_IFNAME, i ? "eth1" : "eth0", 5);
-        attribute(rename, IFLA_GROUP, &group, sizeof group);
-        queue(rename);
+        struct nlmsghdr *grouped = message(RTM_NEWLINK, 0, &link, sizeof link);
+        attribute(grouped, IFLA_GROUP, &group, sizeof group);
+        queue(grouped);
         struct ifaddrmsg address = {.ifa_family = AF_INET, .ifa_prefixlen = 24, .ifa_index = index};
         uint8_t broadcast[4] = {addresses[i][0], addresses[i][1], addresses[i][2], 255};
         struct nlmsghdr *add = message(RTM_NEWADDR, NLM_F_CREATE | NLM_F_EXCL, &address, sizeof address);
@@ -316,7 +312,6 @@ int main(int argc, char **argv)
     pid_t pid = MUST((pid_t)syscall(SYS_clone, CLONE_NEWUTS | CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWNS | CLONE_NEWNET | SIGCHLD,
                                     NULL, NULL, NULL, NULL));
     if (pid == 0) {
-        pid_t host_pid = 0;
         for (int i = 0; i < hierarchy_count; i++)
             MUST(write(tasks[i], "0", 1));
         MUST(sethostname("foo23", 5));
@@ -333,10 +328,10 @@ int main(int argc, char **argv)
         MUST(umount2(".", MNT_DETACH));
         MUST(chdir("/"));
         if (link) {
-            /* The NICs are there; how the host calls this process comes with the word. */
-            wait_for(channel[1], &host_pid, sizeof host_pid);
+            /* The NICs are there. */
+            wait_for(channel[1], path, 1);
             int fd = route_socket();
-            configure_macvlans(fd, host_pid);
+            configure_macvlans(fd);
             send_fd(channel[1], fd);
             wait_for(channel[1], path, 1);
         }
@@ -347,7 +342,7 @@ int main(int argc, char **argv)
     if (link) {
         close(channel[1]);
         add_macvlans(link, pid);
-        MUST(write(channel[0], &pid, sizeof pid));
+        MUST(write(channel[0], "", 1));
         route = receive_fd(channel[0]);
         device_rules();
         MUST(write(channel[0], "", 1));
