@@ -117,7 +117,10 @@ fn run(tools: Tools) {
     let tables = [start::CASES, running::CASES, attach::CASES, inside::CASES, options::CASES];
     let mut failures = Vec::new();
     // What v1's files are called and hold: LXC has no other names for it on v2, where ours translate (tests/qemu/layouts.sh).
-    let v1 = |case: &&Case| case.config.contains("lxc.cgroup.") || case.script.contains("cgroup");
+    let v1 = |case: &&Case| {
+        let counts = case.script.contains("lxc-info -n $N -S");
+        case.config.contains("lxc.cgroup.") || case.script.contains("cgroup") || counts
+    };
     let cases = tables.iter().copied().flatten().filter(|case| !(sandbox::on_v2("cpu") && v1(case)));
     for (number, case) in cases.enumerate() {
         let expected = match (tools, &case.lxc, &case.ours) {

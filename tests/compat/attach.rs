@@ -128,7 +128,8 @@ A=1\nPATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\nX=Y\nZ=\
     Case {
         what: "it ends with the container",
         config: "",
-        script: "lxc-start -d -n $N -- sleep 1000; lxc-attach -n $N -- sleep 1000 & attach=$!; sleep 0.3; lxc-stop -k -n $N; wait $attach; echo $?",
+        script: "lxc-start -d -n $N -- sleep 1000; lxc-attach -n $N -- sh -c 'touch /in; exec sleep 1000' & attach=$!
+                 i=0; until [ -e $R/in ] || [ $i = 100 ]; do i=$((i + 1)); sleep 0.1; done; lxc-stop -k -n $N; wait $attach; echo $?; rm $R/in",
         lxc: Lxc::Prints("137"),
         ours: Ours::Same,
     },

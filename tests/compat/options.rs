@@ -74,7 +74,7 @@ pub const CASES: &[Case] = &[
         what: "lxc-checkconfig",
         config: "",
         script: "printf 'CONFIG_NAMESPACES=y\\nCONFIG_UTS_NS=y\\nCONFIG_PID_NS=y\\nCONFIG_CGROUPS=y\\nCONFIG_MACVLAN=y\\n' >config
-                 CONFIG=$T/config lxc-checkconfig | sed 's/\\x1b\\[[0-9;]*m//g' | grep -E '^((Namespaces|Utsname namespace|Ipc namespace|Pid namespace|Network namespace|Cgroups|Bridges|Macvlan): |Note|--- Name)' | sort
+                 CONFIG=$T/config lxc-checkconfig | sed 's/\\x1b\\[[0-9;]*m//g; s/, \\(not \\)*loaded$//' | grep -E '^((Namespaces|Utsname namespace|Ipc namespace|Pid namespace|Network namespace|Cgroups|Bridges|Macvlan): |Note|--- Name)' | sort
                  CONFIG=$T/nothing lxc-checkconfig >/dev/null 2>&1; echo $?",
         lxc: Lxc::Prints(
             "--- Namespaces ---\nBridges: missing\nCgroups: enabled\nIpc namespace: required\nMacvlan: enabled\nNamespaces: enabled\nNetwork namespace: missing\nNote : Before booting a new kernel, you can check its configuration\nPid namespace: enabled\nUtsname namespace: enabled\n1",
