@@ -9,6 +9,9 @@ const ROOT: &str = "/var/lib/lxc/temp/rootfs";
 const SLEEP: &str = "trap 'exit 0' PWR; sleep 1000 & wait";
 /// Stops two seconds after it is asked to.
 const SLOW: &str = "trap 'sleep 2; exit 0' PWR; touch /tmp/trap; sleep 1000 & wait";
+/// Stops when there is a /tmp/go.
+const HELD: &str =
+    "trap 'until [ -e /tmp/go ]; do usleep 50000; done; exit 0' PWR; touch /tmp/trap; sleep 1000 & wait";
 const TRAP: &str = "mounts = [{ type = 'tmpfs', to = 'tmp' }]\nready = 'file:/tmp/trap'";
 
 /// A profile with these containers: their names, scripts and further keys.
@@ -113,8 +116,9 @@ fn a_down_that_is_killed_keeps_nothing_from_starting() {
 #[test]
 fn an_up_waits_for_a_down_and_a_down_of_one_container_is_none_of_the_board() {
     let sandbox = Sandbox::new();
-    let file = &board(&sandbox, &[("slow", SLOW, TRAP), ("other", SLEEP, "")]);
+    let file = &board(&sandbox, &[("slow", HELD, TRAP), ("other", SLEEP, "")]);
     assert_eq!(sandbox.boardbox(&["up", "-q", file]).code, 0);
+    let go = || sandbox.boardbox(&["exec", &sandbox.name("slow"), "touch", "/tmp/go"]);
     let down = begin(&sandbox, &["down"]);
     down_begins(&sandbox);
     assert_eq!(sandbox.boardbox(&["down", &sandbox.name("other")]).code, 0);
@@ -132,11 +136,13 @@ fn an_up_waits_for_a_down_and_a_down_of_one_container_is_none_of_the_board() {
     assert!(runs(&sandbox, "slow"));
     let second = begin(&sandbox, &["down"]);
     let up = begin(&sandbox, &["up", "-q", file]);
+    assert_eq!(go().code, 0);
     for down in [down, second] {
         assert_eq!(end(down), (Some(0), String::new()));
     }
     assert_eq!(end(up), (Some(0), String::new()));
     assert!(runs(&sandbox, "slow") && runs(&sandbox, "other"));
+    assert_eq!(go().code, 0);
     assert_eq!(sandbox.boardbox(&["down", "-q"]).code, 0);
     gone(&sandbox, &["slow", "other"]);
 }

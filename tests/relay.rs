@@ -124,6 +124,10 @@ fn up_warns_where_two_containers_need_a_switch_that_reflects() {
     assert_eq!(up(&[file]), "", "there is nobody to ask");
     down();
     sandbox.sh("ip link set wire9 up");
+    // The kernel takes up to a second to tell the bridge.
+    sandbox.until("the switch's port", || {
+        sandbox.sh("bridge link show dev wire9").out.contains("state forwarding")
+    });
     switch("on");
     assert_eq!(up(&[file]), "");
     down();

@@ -132,7 +132,7 @@ fn one_that_does_not_get_ready_fails_with_those_that_require_it_and_no_other() {
         &sandbox,
         "",
         &[
-            One("never", SLEEP, "ready = 'tcp:4711'\nready-timeout = '300ms'"),
+            One("never", SLEEP, "ready = 'tcp:4711'\nready-timeout = '3s'"),
             One("child", SLEEP, "requires = ['@never']"),
             One("grandchild", SLEEP, "requires = ['@child']"),
             One("follower", SLEEP, "after = ['@never', '@child']"),
@@ -140,12 +140,13 @@ fn one_that_does_not_get_ready_fails_with_those_that_require_it_and_no_other() {
             One(
                 "loop",
                 "exit 3",
-                "ready = 'file:/x'\nready-timeout = '500ms'\nrestart = 'always'\nrestart-delay = '20ms'",
+                "ready = 'file:/x'\nready-timeout = '4s'\nrestart = 'always'\nrestart-delay = '20ms'",
             ),
             One("nowhere", SLEEP, "mounts = [{ bind = '/nowhere', to = 'tmp' }]"),
         ],
     );
     let said = sandbox.boardbox(&["up", "--json", file]);
+    // That of the first that failed: nowhere, or crash.
     assert_eq!(said.code, 3, "{said:?}");
     let events = events(&sandbox, &said);
     for event in [
@@ -163,7 +164,7 @@ fn one_that_does_not_get_ready_fails_with_those_that_require_it_and_no_other() {
     let never = sandbox.name("never");
     for error in [
         format!(
-            "{file}:4:1: container \"{never}\": not ready within 300 ms: nobody accepts connections at 127.0.0.1:4711 inside (it is"
+            "{file}:4:1: container \"{never}\": not ready within 3000 ms: nobody accepts connections at 127.0.0.1:4711 inside (it is"
         ),
         format!(
             "{file}:14:13: container \"{}\": not started: it requires container \"{never}\", which has failed\n",
@@ -171,7 +172,7 @@ fn one_that_does_not_get_ready_fails_with_those_that_require_it_and_no_other() {
         ),
         format!("container \"{}\": it has ended (exit code 3) before it was ready\n", sandbox.name("crash")),
         format!(
-            "container \"{}\": not ready within 500 ms: there is no /x inside (it is",
+            "container \"{}\": not ready within 4000 ms: there is no /x inside (it is",
             sandbox.name("loop")
         ),
         "/nowhere".into(),
