@@ -111,7 +111,7 @@ fn a_cpuset_is_filled_so_that_a_task_can_enter_and_taken_back_when_it_is_empty()
     let taken = make("cpuset", &root, "fill", &mut undo).unwrap_err();
     assert_eq!(taken.kind, Kind::Taken);
     assert!(
-        taken.to_string().contains("processes are in it already (a container of this name runs"),
+        taken.to_string().contains("processes are in it already (a process of an earlier container"),
         "{taken}"
     );
     assert_eq!(undo.len(), 1, "somebody else's cgroup is not ours to remove");

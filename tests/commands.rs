@@ -488,3 +488,95 @@ fn a_signal_goes_to_own_init_once_the_command_has_ended() {
     }
     sandbox.assert_nothing_left(&[name]);
 }
+
+/// Where nobody is denied anything, the kernel does not tell what one device is denied: what was written is known all the same.
+#[test]
+fn device_rules_that_are_refused_change_nothing() {
+    let sandbox = Sandbox::new();
+    let name = &sandbox.name("refused");
+    let file = sandbox.file("open.conf", "lxc.rootfs = /var/lib/lxc/temp/rootfs\n");
+    let said = sandbox.boardbox(&["lxc-start", "-d", "-n", name, "-f", &file, "--", "/bin/sleep", "1000"]);
+    assert_eq!((said.code, said.err.as_str()), (0, ""));
+    let write = || sandbox.boardbox(&["exec", name, "sh", "-c", "echo >/dev/null && echo written"]);
+    let change = |words: &[&str]| sandbox.boardbox(&[&["cgroup", name.as_str()], words].concat());
+    for words in [
+        &["devices.deny=c 1:3 w", "devices.allow=rubbish"][..],
+        // The kernel's word, in the middle of them.
+        &["devices.deny=c 1:3 rwm", "devices.deny=c 4294967295:1 r", "pids.max=nobody"],
+    ] {
+        let said = change(words);
+        assert!(said.code != 0 && !said.err.is_empty(), "{said:?}");
+        assert_eq!(write().out, "written\n", "{words:?}: {:?}", write());
+    }
+    // One that is in force, and stays.
+    assert_eq!(change(&["devices.deny=c 1:3 w"]).code, 0);
+    assert_ne!(change(&["devices.deny=c 1:3 r", "devices.allow=x"]).code, 0);
+    assert!(write().err.contains("Operation not permitted"), "{:?}", write());
+    assert_eq!(change(&["devices.allow=c 1:3 w"]).code, 0);
+    assert_eq!(write().out, "written\n");
+    assert_eq!(sandbox.boardbox(&["stop", "-k", name]).code, 0);
+}
+
+#[test]
+fn one_whose_monitor_does_not_answer_hides_no_other() {
+    let sandbox = Sandbox::new();
+    let (one, two) = (&sandbox.name("one"), &sandbox.name("two"));
+    let container = |name: &str| {
+        format!(
+            "[[container]]\nname = '{name}'\nrootfs = '/var/lib/lxc/temp/rootfs'\ncommand = ['/bin/sleep', '1000']\n"
+        )
+    };
+    let file =
+        &sandbox.file("board.toml", &format!("[board]\nname = 't'\n{}{}", container(one), container(two)));
+    assert_eq!(sandbox.boardbox(&["up", "-q", file]).code, 0);
+    let monitor = sandbox.pid("monitor", one);
+    assert_eq!(sandbox.sh(&format!("kill -STOP {monitor}")).code, 0);
+    let said = sandbox.boardbox(&["ps"]);
+    assert!(said.code == 0 && said.out.contains("its monitor has not answered for 2 s"), "{said:?}");
+    assert!(
+        said.out.lines().any(|line| line.starts_with(two.as_str()) && line.contains("RUNNING")),
+        "{said:?}"
+    );
+    let said = sandbox.boardbox(&["status", file]);
+    assert!(
+        said.code == 7 && said.out.contains(&format!("drift  {one}  its monitor has not answered for 2 s\n")),
+        "{said:?}"
+    );
+    assert!(said.out.contains(&format!("container  {two}  RUNNING, pid ")), "{said:?}");
+    assert_eq!(sandbox.sh(&format!("kill -CONT {monitor}")).code, 0);
+    let said = sandbox.boardbox(&["status", file]);
+    assert_eq!((said.code, said.err.as_str()), (0, ""), "{said:?}");
+    assert_eq!(sandbox.boardbox(&["down", "-q", "-t", "1"]).code, 0);
+    sandbox.assert_nothing_left(&[one, two]);
+}
+
+#[test]
+fn a_cgroup_that_somebody_is_in_is_told_at_once() {
+    let sandbox = Sandbox::new();
+    let name = &sandbox.name("taken");
+    let file = &sandbox.file(
+        "board.toml",
+        &format!("[board]\nname = 't'\n[[container]]\nname = '{name}'\nrootfs = '/var/lib/lxc/temp/rootfs'\ncommand = ['/bin/sleep', '1000']\n"),
+    );
+    let pids = sandbox.sh("sed -n 's/^[^ ]* \\([^ ]*\\) cgroup [^ ]*pids.*/\\1/p' /proc/mounts").out;
+    let root = if pids.trim().is_empty() { "/sys/fs/cgroup" } else { pids.trim() };
+    let mut inside = sandbox.spawn(&format!(
+        "mkdir -p {root}/boardbox/{name} && echo $$ >{root}/boardbox/{name}/cgroup.procs && exec sleep 1000"
+    ));
+    sandbox.until("it is in", || {
+        !std::fs::read_to_string(format!("{root}/boardbox/{name}/cgroup.procs"))
+            .unwrap_or_default()
+            .is_empty()
+    });
+    for command in [&["start", file.as_str(), name.as_str()][..], &["up", file]] {
+        let begun = std::time::Instant::now();
+        let said = sandbox.boardbox(command);
+        assert!(said.code == 5 && said.err.contains("processes are in it already"), "{said:?}");
+        assert!(begun.elapsed().as_secs() < 20, "{:?}", begun.elapsed());
+    }
+    inside.kill().unwrap();
+    inside.wait().unwrap();
+    assert_eq!(sandbox.boardbox(&["up", "-q", file]).code, 0);
+    assert_eq!(sandbox.boardbox(&["down", "-q", "-t", "1"]).code, 0);
+    sandbox.assert_nothing_left(&[name]);
+}

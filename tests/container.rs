@@ -474,3 +474,51 @@ fn nics_are_born_inside_and_a_plain_run_takes_few_system_calls() {
         .map_or(0, |line| line.split_ascii_whitespace().nth(3).unwrap().parse().unwrap());
     assert!(calls - checks <= 150, "{table}");
 }
+
+/// Its record is there before its cgroups are: whoever comes next knows of them.
+#[test]
+fn a_monitor_that_is_killed_while_it_makes_cgroups_leaves_none_to_the_next() {
+    let sandbox = Sandbox::new();
+    let name = &sandbox.name("early");
+    let binary = env!("CARGO_BIN_EXE_boardbox");
+    for number in 3..9 {
+        let inject = format!("trace=mkdir -e inject=mkdir:signal=KILL:when={number}");
+        sandbox.sh(&format!(
+            "strace -f -qq -o /dev/null -e {inject} {binary} lxc-start -d -n {name} -f {SEED} /bin/sleep 1000"
+        ));
+        let said = sandbox.boardbox(&["down"]);
+        assert_eq!(said.code, 0, "{number}: {said:?}");
+        sandbox.assert_nothing_left(&[name]);
+        assert!(sandbox.sh("ls -d /run/boardbox").code != 0, "{number}");
+    }
+}
+
+#[test]
+fn a_container_without_a_root_file_system_has_its_terminals() {
+    let sandbox = Sandbox::new();
+    let name = &sandbox.name("host");
+    let file = sandbox.file(
+        "host.toml",
+        &format!("[board]\nname = 't'\n[[container]]\nname = '{name}'\ncommand = ['/bin/sleep', '1000']\n"),
+    );
+    let said = sandbox.boardbox(&["start", &file, name]);
+    assert_eq!((said.code, said.err.as_str()), (0, ""));
+    let said =
+        sandbox.boardbox(&["exec", name, "sh", "-c", "stat -c %t:%T /dev/console /dev/null; ls /dev/pts"]);
+    assert!(said.code == 0 && said.out.starts_with("88:") && said.out.contains("\n1:3\n"), "{said:?}");
+    assert_eq!(sandbox.boardbox(&["stop", "-k", name]).code, 0);
+    let file = sandbox.file("host.conf", "lxc.tty = 2\nlxc.pts = 1024\nlxc.network.type = empty\n");
+    let said = sandbox.boardbox(&[
+        "lxc-start",
+        "-n",
+        name,
+        "-f",
+        &file,
+        "--",
+        "/bin/sh",
+        "-c",
+        "ls /dev/pts; echo here",
+    ]);
+    assert!(said.code == 0 && said.out.ends_with("here\n"), "{said:?}");
+    sandbox.assert_nothing_left(&[name]);
+}

@@ -47,9 +47,12 @@ pub fn enter(dir: &str, own: bool) -> Result<bool> {
     let made = cgroup::make(dir)?;
     // An empty one is what a killed run left behind; it serves again.
     if !made && own && cgroup::has_tasks(dir)? {
-        return Err(Error::new(Kind::Taken, "processes are in it already")
+        let mut error = Error::new(Kind::Taken, "processes are in it already")
             .tried(format!("make cgroup {dir}"))
-            .hint("a container of this name runs, or a process of one was left behind"));
+            .hint("a process of an earlier container of this name was left behind, or somebody else's: see its tasks");
+        // Tells it from a container that somebody else starts, which is waited for.
+        error.errno = Errno::EBUSY as i32;
+        return Err(error);
     }
     Ok(made)
 }
@@ -295,6 +298,9 @@ fn hint(dir: &str, file: &str, value: &str, error: &Error) -> String {
             "\"a\", or type, major:minor and access, as in \"c 1:3 rwm\"".into()
         }
         Errno::EPERM if controller == "devices" => "the cgroup above does not have this device".into(),
+        Errno::EINVAL if setting == "cpu_exclusive" || file == "cpu_exclusive" => {
+            "another container, or another cgroup beside it, has some of these cpus: give each container a list of its own".into()
+        }
         Errno::EINVAL | Errno::ERANGE => format!("{file} does not take this value"),
         Errno::EPERM => "this needs root".into(),
         Errno::EACCES => "the file can not be written".into(),

@@ -229,7 +229,7 @@ pub fn status(words: &Words) -> Run {
             names.push(name);
         }
     }
-    let containers = names.iter().map(control::look).collect::<Result<Vec<_>>>()?;
+    let containers = names.iter().map(control::glance).collect::<Result<Vec<_>>>()?;
     let drift = differences(&board, &containers)?;
     let code = if drift.is_empty() { 0 } else { DRIFT };
     if args.json {
@@ -302,6 +302,7 @@ fn differences<'a>(
                 found.push((Some(name), "does not run".into()));
             }
             State::Stopped => {}
+            _ if seen.silent => found.push((Some(name), seen.ended.clone().unwrap_or_default())),
             State::Restarting => found.push((Some(name), WAITS.into())),
             _ => match drift::lines(container, &host) {
                 Ok(lines) => found.extend(lines.into_iter().map(|line| (Some(name), line))),

@@ -6,6 +6,7 @@ use super::output::{note, print};
 use super::{Run, each};
 use crate::container::client::{self, PROMPT};
 use crate::container::control::{NEVER, Reply, Request, Settings, State};
+use crate::container::state::Record;
 use crate::container::{memory, restart, stale, state};
 use crate::error::{Error, Kind, Result};
 use crate::profile::text::shown;
@@ -165,21 +166,37 @@ pub fn kill(words: &Words) -> Run {
     Ok(0)
 }
 
-fn each_named(words: &Words, request: &Request<'_>, patience: Duration) -> Run {
+/// `boardbox freeze`.
+pub fn freeze(words: &Words) -> Run {
     words.no_command()?;
     let args: Freeze = words.parse()?;
     some(&args.names, words.name)?;
-    each(args.names.iter(), |name| ask(name, request, Some(patience)).map(|_| ()))
+    each(args.names.iter(), |name| {
+        freeze_whole(&|request, patience| ask(name, request, Some(patience)).map(|_| ()))
+    })
 }
 
-/// `boardbox freeze`.
-pub fn freeze(words: &Words) -> Run {
-    each_named(words, &Request::Freeze, FREEZING)
+/// Freezes a container that one can `ask`, all of it or nothing.
+pub fn freeze_whole(ask: &dyn Fn(&Request<'_>, Duration) -> Result<()>) -> Result<()> {
+    match ask(&Request::Freeze, FREEZING) {
+        // Whoever is inside the kernel freezes when it comes out, whenever that is: nobody would expect it by then.
+        Err(error) if error.kind == Kind::Timeout => {
+            let again = match ask(&Request::Unfreeze, PROMPT) {
+                Ok(()) => "a process of it does not come out of the kernel; the others run again".to_string(),
+                Err(left) => format!("and it could not be unfrozen: {left}"),
+            };
+            Err(error.hint(again))
+        }
+        other => other,
+    }
 }
 
 /// `boardbox unfreeze`.
 pub fn unfreeze(words: &Words) -> Run {
-    each_named(words, &Request::Unfreeze, PROMPT)
+    words.no_command()?;
+    let args: Freeze = words.parse()?;
+    some(&args.names, words.name)?;
+    each(args.names.iter(), |name| ask(name, &Request::Unfreeze, Some(PROMPT)).map(|_| ()))
 }
 
 /// The states of `STOPPED|RUNNING` as `State::bit`s. THAWED, which LXC's tools also know, is RUNNING.
@@ -229,9 +246,25 @@ pub struct Seen {
     pub last: Option<i32>,
     /// What was noted when it ended, of one that does not run.
     pub ended: Option<String>,
+    /// Its monitor has not answered.
+    pub silent: bool,
 }
 
 impl Seen {
+    fn stopped(name: &ContainerName) -> Self {
+        Self {
+            name: name.clone(),
+            state: State::Stopped,
+            init: 0,
+            user: 0,
+            monitor: 0,
+            restarts: 0,
+            last: None,
+            ended: None,
+            silent: false,
+        }
+    }
+
     /// `, last: exit code 1` for one that was started again.
     fn last_end(&self) -> String {
         self.last.map_or_else(String::new, |status| format!(", the last end: {}", restart::ending(status)))
@@ -271,24 +304,37 @@ impl Seen {
 /// What is said of one that runs on without a monitor.
 const OUTLIVED: &str = "its monitor was killed, but pid 1 still runs: stop ends it, so does its next start";
 
+/// How long each monitor may take where all of them are asked: one that does not answer must not hide the others for long.
+const GLANCE: Duration = Duration::from_secs(2);
+
+/// The same for a list of them: one whose monitor does not answer is shown as what the record says of it.
+pub fn glance(name: &ContainerName) -> Result<Seen> {
+    match seen(name, GLANCE) {
+        Err(error) if error.kind == Kind::Timeout => {
+            let record = Record::read(name);
+            // It waits for a mount, say, as long as there is no first process to be seen.
+            let state = if record.init > 0 { State::Running } else { State::Starting };
+            let Record { init, monitor, .. } = record;
+            let ended = Some(format!("its monitor has not answered for {} s", GLANCE.as_secs()));
+            Ok(Seen { state, init, monitor, ended, silent: true, ..Seen::stopped(name) })
+        }
+        other => other,
+    }
+}
+
 /// How the container is: STOPPED where it does not run.
 pub fn look(name: &ContainerName) -> Result<Seen> {
-    let none = Seen {
-        name: name.clone(),
-        state: State::Stopped,
-        init: 0,
-        user: 0,
-        monitor: 0,
-        restarts: 0,
-        last: None,
-        ended: None,
-    };
+    seen(name, PROMPT)
+}
+
+fn seen(name: &ContainerName, patience: Duration) -> Result<Seen> {
+    let none = Seen::stopped(name);
     let stopped = || match stale::survivor(name) {
         // Nobody can tell it anything any more. STOPPED it is to LXC's tools, too.
         Some(init) => Seen { init, ended: Some(OUTLIVED.into()), ..none.clone() },
         None => Seen { ended: state::noted_end(name), ..none.clone() },
     };
-    match client::request(name, &Request::Info, Some(PROMPT)) {
+    match client::request(name, &Request::Info, Some(patience)) {
         Ok(answer) => match answer.reply() {
             Reply::Info { state, init, user, monitor, restarts, last } => {
                 Ok(Seen { state, init, user, monitor, restarts, last, ..none })
@@ -386,7 +432,7 @@ pub fn ps(words: &Words) -> Run {
     names.extend(state::names().into_iter().filter(|name| stale::survivor(name).is_some()));
     names.sort_unstable();
     names.dedup();
-    let mut all = names.iter().map(look).collect::<Result<Vec<_>>>()?;
+    let mut all = names.iter().map(glance).collect::<Result<Vec<_>>>()?;
     // One may have ended since its name was read.
     all.retain(|seen| seen.monitor != 0 || seen.init != 0);
     if args.json {

@@ -65,6 +65,9 @@ fn set_up(first: &First<'_>) -> Result<()> {
         Message::Network.say(first.monitor.as_fd(), Some(netlink.as_fd()))?;
     }
     mount::make_slave()?;
+    // Before there is another /dev: without a root file system of its own, the container's is on top of the host's.
+    let slaves = first.console.iter().chain(&first.ttys);
+    room.slaves = slaves.map(|slave| open_path(slave)).collect::<Result<_>>()?;
     let console = first.console.as_deref().map(pty::open_terminal).transpose()?;
     for planned in first.steps.iter().filter(|planned| planned.place == Place::Child) {
         room.perform(&planned.step, first).map_err(|error| failed(error, planned, first))?;
@@ -191,6 +194,8 @@ pub fn path(environment: &[String]) -> &str {
 #[derive(Default)]
 struct Room {
     root: Option<Root>,
+    /// The terminals: the console's, where there is one, then the ttys'.
+    slaves: Vec<OwnedFd>,
 }
 
 impl Room {
@@ -335,22 +340,16 @@ impl Room {
 
     fn bind_ttys(&mut self, dir: &str, first: &First<'_>) -> Result<()> {
         let make = first.container.dev == Dev::Tmpfs || !dir.is_empty();
+        let slaves = std::mem::take(&mut self.slaves);
         let root = self.root()?;
         let slash = if dir.is_empty() { "" } else { "/" };
-        let console = first.console.iter().map(|slave| (format!("dev/{dir}{slash}console"), slave));
-        let ttys =
-            first.ttys.iter().zip(1..).map(|(slave, number)| (format!("dev/{dir}{slash}tty{number}"), slave));
-        for (path, slave) in console.chain(ttys) {
+        let console = first.console.iter().map(|_| format!("dev/{dir}{slash}console"));
+        let ttys = (1..=first.ttys.len()).map(|number| format!("dev/{dir}{slash}tty{number}"));
+        for (path, slave) in console.chain(ttys).zip(&slaves) {
             match dev::terminal_node(root, &path, make)? {
                 Some(_) => {
-                    let slave = open_path(slave)?;
-                    mount::bind(
-                        slave.as_fd(),
-                        Target { root, path: &path, links: Links::Inside },
-                        false,
-                        0,
-                        0,
-                    )?;
+                    let target = Target { root, path: &path, links: Links::Inside };
+                    mount::bind(slave.as_fd(), target, false, 0, 0)?;
                 }
                 None => log::info!("the root file system has no /{path}: no terminal is bound there"),
             }

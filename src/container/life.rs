@@ -97,6 +97,22 @@ impl<'a> Life<'a> {
         for _ in 0..container.tty {
             ttys.push(pty::open_pty()?);
         }
+        if self.signals.is_none() {
+            *self.signals = Some(Signals::listen()?);
+        }
+        // Written before there is a cgroup: whoever comes after a monitor that was killed finds what to clean up.
+        let cgroups = cgroups(&steps);
+        let mut record = Record {
+            monitor: std::process::id() as i32,
+            init: 0,
+            started: 0,
+            cgroups,
+            capabilities: init::kept(&container.capabilities).unwrap_or(u64::MAX) & caps::bounding_set(),
+            no_new_privs: container.no_new_privs,
+        };
+        if !record.cgroups.is_empty() {
+            self.claim.write(&record)?;
+        }
         for planned in on_host(&steps) {
             apply::perform(planned, &mut self.undo).map_err(|error| self.named(error))?;
         }
@@ -110,23 +126,7 @@ impl<'a> Life<'a> {
                 }
             }
         }
-        if self.signals.is_none() {
-            *self.signals = Some(Signals::listen()?);
-        }
         let (ours, theirs) = conversation::begin()?;
-        // Written before there is a process: whoever comes after a monitor that was killed finds what to clean up.
-        let cgroups = cgroups(&steps);
-        let mut record = Record {
-            monitor: std::process::id() as i32,
-            init: 0,
-            started: 0,
-            cgroups,
-            capabilities: init::kept(&container.capabilities).unwrap_or(u64::MAX) & caps::bounding_set(),
-            no_new_privs: container.no_new_privs,
-        };
-        if !record.cgroups.is_empty() {
-            self.claim.write(&record)?;
-        }
         log::info!("clone");
         let namespaces = process::container_namespaces(container.own_network);
         let first = match process::clone(namespaces, birthplace.as_ref().map(AsFd::as_fd))? {

@@ -257,8 +257,8 @@ impl Starter<'_> {
         let Phase::Starting(launch, _) = self.set(index, Phase::Idle) else { return };
         match launch.finish() {
             Ok(()) => self.runs(index, What::Running),
-            // Somebody else is starting it this moment.
-            Err(error) if error.kind == Kind::Taken => {
+            // Somebody else is starting it this moment: not what a cgroup that is in use comes from.
+            Err(error) if error.kind == Kind::Taken && error.errno == 0 => {
                 let now = self.now();
                 self.set(index, Phase::Running { since: now, next: now + OFTEN, ours: false });
             }

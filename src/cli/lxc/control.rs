@@ -1,7 +1,7 @@
 //! lxc-stop, lxc-kill, lxc-freeze, lxc-unfreeze, lxc-wait, lxc-cgroup.
 
 use super::{Applet, Call, flag, with};
-use crate::cli::control::{print_value, states};
+use crate::cli::control::{freeze_whole, print_value, states};
 use crate::cli::output::{complain, note};
 use crate::cli::{Exit, Run};
 use crate::container::client::{self, PROMPT};
@@ -138,8 +138,7 @@ fn kill(call: Call<'_>) -> Run {
 
 fn freeze(call: Call<'_>) -> Run {
     call.operands(0)?;
-    // Tasks inside the kernel freeze when they come out of it.
-    ask(&call, &Request::Freeze, Duration::from_secs(60))?;
+    freeze_whole(&|request, patience| ask(&call, request, patience).map(|_| ()))?;
     Ok(0)
 }
 

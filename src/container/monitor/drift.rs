@@ -119,7 +119,7 @@ fn same(file: &str, found: &str, wanted: &str) -> bool {
         _ => bytes(text).ok().map(|number| if is_unlimited(number) { UNLIMITED } else { number }),
     };
     match (number(found), number(wanted)) {
-        (Some(found), Some(wanted)) if file.starts_with("memory.") => {
+        (Some(found), Some(wanted)) if file.starts_with("memory.") && file != "memory.swappiness" => {
             found == wanted || found < wanted && wanted < UNLIMITED && wanted - found < PAGE
         }
         (found, wanted) => found.is_some() && found == wanted,

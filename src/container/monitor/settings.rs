@@ -8,7 +8,7 @@ use crate::container::control::{MAX_MESSAGE, Reply, Settings};
 use crate::container::state::UNIFIED;
 use crate::error::{Error, Origin, Result};
 use crate::plan::cgroups::device_rule;
-use crate::plan::cgroups::spelling::{Speller, family, unified_name};
+use crate::plan::cgroups::spelling::{Speller, counterpart, family, unified_name};
 use crate::plan::devices::{self, Policy, Verb};
 use crate::plan::host::Version;
 use crate::profile::container::CgroupRule;
@@ -20,7 +20,7 @@ use std::fmt::Write;
 type Path = heapless::String<512>;
 
 /// What a profile that says nothing of a setting means, for the files whose rules can come and go while a container runs.
-const DEFAULTS: [(&str, &str); 20] = [
+const DEFAULTS: [(&str, &str); 22] = [
     ("cpuset.cpu_exclusive", "0"),
     ("cpuset.cpus.partition", "member"),
     ("cpu.shares", "1024"),
@@ -28,6 +28,8 @@ const DEFAULTS: [(&str, &str); 20] = [
     ("cpu.cfs_quota_us", "-1"),
     ("cpu.cfs_period_us", "100000"),
     ("cpu.max", "max 100000"),
+    ("cpu.rt_runtime_us", "0"),
+    ("cpu.rt_period_us", "1000000"),
     ("memory.memsw.limit_in_bytes", "-1"),
     ("memory.limit_in_bytes", "-1"),
     ("memory.soft_limit_in_bytes", "-1"),
@@ -170,8 +172,10 @@ impl Monitor<'_> {
             }
         }
         let alone = writes.len() + devices.len() == 1;
+        // What is none of these is known before anything is done.
+        let rules = devices.iter().map(device_rule).collect::<Result<Vec<_>>>()?;
         write_all(writes, alone, done)?;
-        self.change_devices(&devices, done)
+        self.change_devices(&rules, done)
     }
 
     fn apply_all(&mut self, settings: Settings<'_>, done: &mut Done) -> Result<()> {
@@ -184,6 +188,7 @@ impl Monitor<'_> {
                 self.spell(file, value, &mut speller, &mut writes, &mut devices)?;
             }
         }
+        let rules = devices.iter().map(device_rule).collect::<Result<Vec<_>>>()?;
         let mut all = self.defaults(&writes);
         all.append(&mut writes);
         write_all(all, false, done)?;
@@ -191,7 +196,6 @@ impl Monitor<'_> {
         else {
             return Ok(());
         };
-        let rules = devices.iter().map(device_rule).collect::<Result<Vec<_>>>()?;
         let before = self.policy(&dir, unified)?;
         let wanted = devices::evaluate(&rules);
         if before != wanted {
@@ -221,18 +225,29 @@ impl Monitor<'_> {
                     push(file, &format!("{device} {none}"));
                 }
             }
+            for file in self.sized(dir).into_iter().filter(|file| !set(file)) {
+                push(&file, if file.ends_with(".max") { "max" } else { "-1" });
+            }
             let unified = controllers.iter().any(|name| name == UNIFIED);
-            for file in ["cpuset.cpus", "cpuset.mems"].map(|file| in_dir(dir, file)) {
+            for file in ["memory.swappiness", "cpuset.cpus", "cpuset.mems"].map(|file| in_dir(dir, file)) {
                 let above = dir.rsplit_once('/').and_then(|(above, _)| cgroup::read(above, &file).ok());
                 match above {
                     // On v2 an empty one has what there is above.
                     Some(_) if unified && !set(&file) => push(&file, "\n"),
-                    Some(value) if !set(&file) => push(&file, &value),
+                    Some(value) if !set(&file) => push(&file, value.trim_end()),
                     _ => {}
                 }
             }
         }
         all
+    }
+
+    /// Limits of huge pages, which have their size in the name, as far as the container's rules have named them.
+    fn sized(&self, dir: &str) -> Vec<String> {
+        let rules = self.rules.as_ref().unwrap_or(&self.container.cgroup);
+        let hugetlb = rules.iter().filter(|rule| family(&rule.file) == "hugetlb");
+        let names = hugetlb.flat_map(|rule| [Some(rule.file.clone()), counterpart(&rule.file)]).flatten();
+        names.filter(|file| std::fs::metadata(format!("{dir}/{file}")).is_ok()).collect()
     }
 
     /// A speller that knows what the cgroup has already.
@@ -290,14 +305,16 @@ impl Monitor<'_> {
     }
 
     /// devices.allow and devices.deny one after the other; on v2 a new program in place of the old.
-    fn change_devices(&mut self, rules: &[CgroupRule], done: &mut Done) -> Result<()> {
-        let Some(first) = rules.first() else { return Ok(()) };
-        let (dir, unified) = self.dir_of(&first.file).map(|(dir, unified)| (dir.to_owned(), unified))?;
+    fn change_devices(&mut self, rules: &[(Verb, DeviceRule)], done: &mut Done) -> Result<()> {
+        if rules.is_empty() {
+            return Ok(());
+        }
+        let (dir, unified) = self.dir_of("devices.list").map(|(dir, unified)| (dir.to_owned(), unified))?;
         let before = self.policy(&dir, unified)?;
         done.devices = Some((dir.clone(), unified, before.clone()));
         let mut policy = before;
-        for rule in rules {
-            let (verb, rule) = device_rule(rule)?;
+        for (verb, rule) in rules {
+            let verb = *verb;
             let below = !unified && cgroup::child(&dir).is_some();
             match policy.expand(verb).filter(|_| below && rule.kind == DeviceKind::All) {
                 // With cgroups below v1 takes no new default; these come to the same.
@@ -306,7 +323,7 @@ impl Monitor<'_> {
                         self.change_one(&dir, unified, &mut policy, verb, &rule)?;
                     }
                 }
-                None => self.change_one(&dir, unified, &mut policy, verb, &rule)?,
+                None => self.change_one(&dir, unified, &mut policy, verb, rule)?,
             }
         }
         if unified {
@@ -316,8 +333,9 @@ impl Monitor<'_> {
         Ok(())
     }
 
+    /// One rule. What v1 has by then is known also where the next one is refused: it is what has to be taken back.
     fn change_one(
-        &self,
+        &mut self,
         dir: &str,
         unified: bool,
         policy: &mut Policy,
@@ -327,7 +345,11 @@ impl Monitor<'_> {
         if !unified {
             write_device(dir, verb, rule)?;
         }
-        policy.change(&Policy::default(), false, verb, rule)
+        policy.change(&Policy::default(), false, verb, rule)?;
+        if !unified {
+            self.devices = Some(policy.clone());
+        }
+        Ok(())
     }
 
     /// Makes the device rules these, whatever they are.
@@ -335,8 +357,10 @@ impl Monitor<'_> {
         match unified {
             true => apply::devices::set(dir, wanted)?,
             false => {
-                let rules = self.policy(dir, unified)?.towards(wanted);
-                rules.iter().try_for_each(|(verb, rule)| write_device(dir, *verb, rule))?;
+                let mut policy = self.policy(dir, unified)?;
+                for (verb, rule) in policy.towards(wanted) {
+                    self.change_one(dir, unified, &mut policy, verb, &rule)?;
+                }
             }
         }
         self.devices = Some(wanted.clone());
