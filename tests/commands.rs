@@ -580,3 +580,49 @@ fn a_cgroup_that_somebody_is_in_is_told_at_once() {
     assert_eq!(sandbox.boardbox(&["down", "-q", "-t", "1"]).code, 0);
     sandbox.assert_nothing_left(&[name]);
 }
+
+#[test]
+fn a_containers_log_goes_where_its_keys_say() {
+    let sandbox = Sandbox::new();
+    let name = &sandbox.name("logs");
+    let log = sandbox.dir.join("log").to_str().unwrap().to_owned();
+    let board = |log: &str| {
+        let keys = format!("log-file = '{log}'\nlog-level = 'info'\nrootfs = '/var/lib/lxc/temp/rootfs'");
+        sandbox.file(
+            "board.toml",
+            &format!("[board]\nname = 't'\n[[container]]\nname = '{name}'\n{keys}\ncommand = ['/bin/sleep', '1000']\n"),
+        )
+    };
+    let said = sandbox.boardbox(&["up", &board(&log)]);
+    assert_eq!((said.code, said.err.as_str()), (0, ""));
+    let text = std::fs::read_to_string(&log).unwrap();
+    assert!(text.contains("INFO: clone\n") && text.contains("INFO: set lo up\n"), "{text}");
+    assert_eq!(sandbox.boardbox(&["down", "-q", "-t", "1"]).code, 0);
+    // What can not be written to is told where it stands, and nothing starts.
+    let said = sandbox.boardbox(&["up", &board("/nodir/x")]);
+    assert!(
+        said.code == 3 && said.err.contains("board.toml:5:12: container \"") && said.err.contains("/nodir/x"),
+        "{said:?}"
+    );
+    assert_eq!(sandbox.boardbox(&["down", "-q"]).code, 0);
+
+    // An LXC file's, unless the command line says otherwise.
+    let (other, text) = (
+        format!("{log}.other"),
+        format!("lxc.rootfs = /var/lib/lxc/temp/rootfs\nlxc.logfile = {log}.lxc\nlxc.loglevel = 1\n"),
+    );
+    let file = sandbox.file("logs.conf", &text);
+    let start = |more: &[&str]| {
+        let said = sandbox.boardbox(
+            &[&["lxc-start", "-F", "-n", name, "-f", &file][..], more, &["--", "/bin/true"]].concat(),
+        );
+        assert_eq!((said.code, said.err.as_str()), (0, ""), "{said:?}");
+    };
+    start(&[]);
+    let first = std::fs::read_to_string(format!("{log}.lxc")).unwrap();
+    assert!(first.contains("INFO: clone\n"), "{first}");
+    start(&["-o", &other, "-l", "INFO"]);
+    assert_eq!(std::fs::read_to_string(format!("{log}.lxc")).unwrap(), first);
+    assert!(std::fs::read_to_string(&other).unwrap().contains("INFO: clone\n"));
+    sandbox.assert_nothing_left(&[name]);
+}

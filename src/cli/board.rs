@@ -2,7 +2,7 @@
 
 use super::args::Words;
 use super::json::Json;
-use super::output::print;
+use super::output::{self, print};
 use super::{Run, control, drift};
 use crate::apply;
 use crate::apply::status::{BridgeStatus, ControllerState, ControllerStatus};
@@ -134,7 +134,8 @@ pub fn chosen<'a>(board: &'a Board, names: &[ContainerName]) -> Result<Vec<&'a C
 
 /// How the profile's containers are started in the background.
 pub fn options(board: &Board) -> Options {
-    Options { detach: true, controllers: board.cgroup.controllers.clone(), ..Options::default() }
+    let controllers = board.cgroup.controllers.clone();
+    Options { detach: true, controllers, log: Some(output::log_of), ..Options::default() }
 }
 
 /// `boardbox plan`.

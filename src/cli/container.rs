@@ -1,7 +1,7 @@
 //! `start` and `exec`: containers from files, and commands in running ones.
 
 use super::args::Words;
-use super::{Exit, Run, board, each, own, passed_on};
+use super::{Exit, Run, board, each, output, own, passed_on};
 use crate::apply;
 use crate::container::attach::{self, Attach};
 use crate::container::launch::{self, Options, Outcome};
@@ -111,6 +111,7 @@ pub fn start(words: &Words) -> Run {
         controllers: DEFAULT_CONTROLLERS.map(String::from).to_vec(),
         // A down has listed whom it ends.
         may: Some(apply::board::may_start),
+        log: Some(output::log_of),
         ..Options::default()
     };
     let fail = |error: Error| if args.foreground { own(error) } else { Exit::Failed(error) };

@@ -2,14 +2,15 @@
 
 use super::Exit;
 use crate::error::Error;
+use crate::profile::Container;
 use crate::profile::value::ContainerName;
 use crate::sys::process;
-use log::{LevelFilter, Log, Metadata, Record};
+use log::{Level, LevelFilter, Log, Metadata, Record};
 use std::fmt::Arguments;
 use std::fs::File;
 use std::io::{IsTerminal, Write};
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, OnceLock};
 
 /// What a shell makes of a program that SIGPIPE ended.
 const BROKEN_PIPE: u8 = 128 + libc::SIGPIPE as u8;
@@ -116,41 +117,56 @@ pub fn start_log(verbose: bool, quiet: bool) {
 
 fn log_to(file: Option<File>, quiet: bool, level: LevelFilter) {
     // It fails only when there is a log already.
-    if log::set_logger(LOG.get_or_init(|| Lines { file, quiet })).is_ok() {
+    if log::set_logger(LOG.get_or_init(|| Lines { file: Mutex::new(file), quiet })).is_ok() {
         log::set_max_level(level);
     }
 }
 
-/// Starts the log as LXC's options have it: to standard error unless `quiet`, and to `file` where there is one.
-pub fn start_lxc_log(level: LevelFilter, quiet: bool, file: Option<&str>) -> crate::error::Result<()> {
-    QUIET.store(quiet, Ordering::Relaxed);
-    let file = match file {
-        None => None,
-        Some(path) => Some(
-            File::options()
-                .append(true)
-                .create(true)
-                .open(path)
-                .map_err(|error| Error::io(format!("open log file {path}"), &error))?,
-        ),
-    };
-    log_to(file, quiet, level);
+/// Sends the log of this process, a container's monitor, where the container's keys want it.
+pub fn log_of(container: &Container) -> crate::error::Result<()> {
+    if let (Some(path), Some(log)) = (&container.log_file, LOG.get()) {
+        let file = open(path).map_err(|error| {
+            let error = error.tried(format!("container \"{}\"", container.name));
+            error.at(container.places.get("log-file").unwrap_or(&container.origin))
+        })?;
+        if let Ok(mut place) = log.file.lock() {
+            *place = Some(file);
+        }
+    }
+    if let Some(level) = container.log_level {
+        log::set_max_level(level);
+    }
     Ok(())
 }
 
-/// The log: on standard error unless `quiet`, and in the file of LXC's `-o`. Each line in one write: containers start side by
-/// side, and so do their monitors' lines.
+fn open(path: &str) -> crate::error::Result<File> {
+    let file = File::options().append(true).create(true).open(path);
+    file.map_err(|error| Error::io(format!("open log file {path}"), &error))
+}
+
+/// Starts the log as LXC's options have it: to `file` where there is one, errors and without it all to standard error, too,
+/// unless `quiet`.
+pub fn start_lxc_log(level: LevelFilter, quiet: bool, file: Option<&str>) -> crate::error::Result<()> {
+    QUIET.store(quiet, Ordering::Relaxed);
+    log_to(file.map(open).transpose()?, quiet, level);
+    Ok(())
+}
+
+/// The log: in the file of LXC's `-o` or of a container's key, and errors on standard error, too; without a file all of it there;
+/// nothing there with `quiet`. Each line in one write: containers start side by side, and so do their monitors' lines.
 struct Lines {
-    file: Option<File>,
+    file: Mutex<Option<File>>,
     quiet: bool,
 }
 
 impl Lines {
-    fn write(&self, level: &str, text: &str) {
-        if let Some(mut file) = self.file.as_ref() {
-            // A log that can not be written must not end what it tells of.
-            let _ = file.write_all(format!("{level}: {text}\n").as_bytes());
-        }
+    /// False where there is no file.
+    fn write(&self, level: &str, text: &str) -> bool {
+        let Ok(mut file) = self.file.lock() else { return false };
+        let Some(file) = file.as_mut() else { return false };
+        // A log that can not be written must not end what it tells of.
+        let _ = file.write_all(format!("{level}: {text}\n").as_bytes());
+        true
     }
 }
 
@@ -161,8 +177,8 @@ impl Log for Lines {
 
     fn log(&self, record: &Record<'_>) {
         let (level, text) = (record.level().as_str(), record.args().to_string());
-        self.write(level, &text);
-        if !self.quiet {
+        let written = self.write(level, &text);
+        if !self.quiet && (!written || record.level() == Level::Error) {
             let line = format!("{level:<5} [{}] {}\n", record.target(), text.trim_end().replace('\n', " "));
             let _ = std::io::stderr().lock().write_all(line.as_bytes());
         }

@@ -91,8 +91,14 @@ pub fn run(words: &Words) -> Run {
     // A value that is wrong here was written on the command line.
     let container =
         container(&flags, &controllers, &words.command).map_err(|error| error.kind(Kind::Usage))?;
-    let options =
-        Options { detach: false, pidfile: flags.pidfile.clone(), init: flags.init, controllers, may: None };
+    let options = Options {
+        detach: false,
+        pidfile: flags.pidfile.clone(),
+        init: flags.init,
+        controllers,
+        may: None,
+        log: None,
+    };
     launch::start(&container, &options).map(ended).map_err(own)
 }
 

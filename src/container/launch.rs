@@ -24,6 +24,8 @@ pub struct Options {
     pub controllers: Vec<String>,
     /// Asked before the start, and again as soon as the container can be told to stop: an error ends it.
     pub may: Option<fn() -> Result<()>>,
+    /// Called in its monitor before it starts: sends the log where the container wants it.
+    pub log: Option<fn(&Container) -> Result<()>>,
 }
 
 impl Options {

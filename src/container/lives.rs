@@ -19,6 +19,7 @@ use std::time::{Duration, Instant};
 pub(super) fn live(container: &Container, options: &Options, launcher: &mut Option<OwnedFd>) -> Result<i32> {
     // A monitor in the background outlives whoever started it, and with that the lock they hold (`flock /run/x boardbox up`).
     process::let_go_of_inherited(options.detach);
+    options.log.map_or(Ok(()), |log| log(container))?;
     let mut claim = Claim::take(&container.name)?;
     if let Some(stale) = claim.stale.take() {
         stale::clean_up_after(&stale);

@@ -75,7 +75,7 @@ const fn with(short: char, long: &'static str, value: &'static str, help: &'stat
 const COMMON: [Opt; 10] = [
     with('n', "name", "NAME", "the container; may also be the first operand"),
     with('P', "lxcpath", "PATH", "where containers are: PATH/NAME/config (default: /var/lib/lxc)"),
-    with('o', "logfile", "FILE", "append the log to FILE, too"),
+    with('o', "logfile", "FILE", "append the log to FILE instead of standard error, which has errors only"),
     with('l', "logpriority", "LEVEL", "trace debug info notice warn error crit alert fatal (default: warn)"),
     flag('q', "quiet", "nothing on standard error"),
     flag('h', "help", "print this"),

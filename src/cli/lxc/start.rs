@@ -5,6 +5,7 @@ use crate::apply;
 use crate::cli::Run;
 use crate::cli::container::{ended, on_host};
 use crate::cli::getopt::Opt;
+use crate::cli::output;
 use crate::container::launch::{self, Options};
 use crate::error::{Error, Kind, Result};
 use crate::profile::board::DEFAULT_CONTROLLERS;
@@ -60,7 +61,14 @@ fn configuration(call: &Call<'_>) -> Result<(Container, bool)> {
             std::fs::exists(&path).unwrap_or(false).then_some(path)
         }
     };
-    let container = lxc::read(path.as_deref().unwrap_or("/dev/null"), &call.name, &settings)?;
+    let mut container = lxc::read(path.as_deref().unwrap_or("/dev/null"), &call.name, &settings)?;
+    // The command line has the say.
+    if call.given.has("logfile") {
+        container.log_file = None;
+    }
+    if call.given.has("logpriority") {
+        container.log_level = None;
+    }
     Ok((container, path.is_some()))
 }
 
@@ -71,6 +79,7 @@ fn options(call: &Call<'_>) -> Result<Options> {
         init: false,
         controllers: DEFAULT_CONTROLLERS.map(String::from).to_vec(),
         may: Some(apply::board::may_start),
+        log: Some(output::log_of),
     })
 }
 
