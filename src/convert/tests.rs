@@ -177,6 +177,7 @@ fn values(key: &str) -> &'static [&'static str] {
         "lxc.environment" => &["A=b", "A=1\nlxc.environment = A-B=\"\\ x=y\nlxc.environment = A=2"],
         "lxc.init.cmd" | "lxc.init_cmd" | "lxc.execute.cmd" => &["/bin/sh -c \"a 'b' \\\" \\\\ c\" '' d"],
         "lxc.stopsignal" | "lxc.haltsignal" | "lxc.signal.halt" => &["SIGRTMIN+3", "15", "32", "64"],
+        "lxc.signal.stop" => &["SIGKILL", "9"],
         "lxc.network.type" => &["empty", "macvlan"],
         "lxc.network.flags" => &["up"],
         "lxc.network.hwaddr" => &["02:00:00:00:00:01"],

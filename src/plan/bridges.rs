@@ -123,6 +123,9 @@ fn port(
         return Err(Error::host("is a bridge itself, which no bridge takes"));
     }
     if is_port(link, existing) {
+        if let Some(mtu) = bridge.mtu.filter(|mtu| *mtu > link.mtu) {
+            push(Step::SetMtu { link: port.clone(), mtu });
+        }
         if !link.up {
             push(Step::LinkUp { link: port.clone() });
         }

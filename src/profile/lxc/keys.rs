@@ -4,7 +4,7 @@ use super::Reader;
 use crate::error::{Error, Origin, Result};
 use crate::profile::container::{CgroupMount, Console, Container, Dev};
 use crate::profile::text::{nearest, shown};
-use crate::profile::value::{CapSet, Capabilities};
+use crate::profile::value::{CapSet, Capabilities, Signal};
 use crate::profile::{field, fstab};
 
 /// What a key sets; those of LXC 0.9.0 and of today that mean the same are one.
@@ -29,6 +29,8 @@ enum Key {
     CapDrop,
     CapKeep,
     StopSignal,
+    HaltSignal,
+    ForcedSignal,
     Arch,
     Environment,
     InitCommand,
@@ -81,8 +83,9 @@ const KEYS: &[(&str, Key)] = &[
     ("cap.drop", Key::CapDrop),
     ("cap.keep", Key::CapKeep),
     ("stopsignal", Key::StopSignal),
-    ("haltsignal", Key::StopSignal),
-    ("signal.halt", Key::StopSignal),
+    ("haltsignal", Key::HaltSignal),
+    ("signal.halt", Key::HaltSignal),
+    ("signal.stop", Key::ForcedSignal),
     ("arch", Key::Arch),
     ("environment", Key::Environment),
     ("init.cmd", Key::InitCommand),
@@ -144,7 +147,6 @@ const KEYS: &[(&str, Key)] = &[
     ("namespace.keep", Key::NotYet),
     ("rebootsignal", Key::NotYet),
     ("signal.reboot", Key::NotYet),
-    ("signal.stop", Key::NotYet),
     ("rootfs.backend", Key::NotYet),
     ("rootfs.managed", Key::NotYet),
     ("sched.core", Key::NotYet),
@@ -210,6 +212,7 @@ impl Reader {
             Key::CapDrop | Key::CapKeep => "capabilities",
             Key::MountAuto => "sys",
             Key::Console => "console",
+            Key::HaltSignal => HALT,
             _ => "",
         };
         if !place.is_empty() {
@@ -270,7 +273,14 @@ impl Reader {
                 let more = if value == "none" { CapSet(0) } else { value.parse()? };
                 container.capabilities = Capabilities::Keep(CapSet(before.0 | more.0));
             }
-            Key::StopSignal => container.stop_signal = value.parse()?,
+            // 0.9.0's one signal. Since 1.0 it is the last resort where haltsignal is the polite one: SIGKILL, here.
+            Key::StopSignal if container.places.get(HALT).is_some() => drop(value.parse::<Signal>()?),
+            Key::StopSignal | Key::HaltSignal => container.stop_signal = value.parse()?,
+            Key::ForcedSignal if value.parse::<Signal>()? == Signal::KILL => {}
+            Key::ForcedSignal => {
+                return Err(Error::config("what does not stop in time is killed by SIGKILL")
+                    .hint("lxc.signal.halt is the signal that asks it to stop"));
+            }
             Key::Arch => container.personality = field::personality(value)?,
             Key::Environment => match value.split_once('=') {
                 Some((name, text)) if !name.is_empty() => {
@@ -295,12 +305,15 @@ impl Reader {
                     .parse()
                     .map_err(|_| Error::config(format!("\"{}\" is not a whole number", shown(value))))?
             }
-            Key::Group => container.startup.groups.push(value.into()),
+            Key::Group => container.startup.groups.extend(value.split_ascii_whitespace().map(String::from)),
             Key::Kmsg | Key::Profile | Key::Include | Key::Ignored | Key::NotYet => {}
         }
         Ok(())
     }
 }
+
+/// The place of the polite signal, by which it is known to have been said.
+const HALT: &str = "stop-signal";
 
 /// An empty value: what is a list is empty again, as in today's LXC; anything else lacks its value.
 fn empty(container: &mut Container, entries: &mut Vec<(String, Origin)>, key: Key) -> Result<()> {

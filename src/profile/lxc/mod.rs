@@ -1,7 +1,7 @@
 //! LXC configuration files, one `key = value` a line: LXC 0.9.0's keys and those names of today's that mean the same.
 //!
-//! As in 0.9.0: lines that do not start with `lxc.` are ignored, `#` starts a comment line, there is no quoting, an
-//! unknown `lxc.` key fails the load. Unlike it, every error says file, line, column and the text that is wrong, and a
+//! As in 0.9.0: lines that do not start with `lxc.` are ignored, `#` starts a comment line, one pair of quotes around a value
+//! is none of it, an unknown `lxc.` key fails the load. Unlike it, every error says file, line, column and the text that is wrong, and a
 //! known key that is not applied is an error too. As today: an empty value takes back what a list has gathered.
 
 mod keys;
@@ -138,7 +138,7 @@ impl Reader {
             Some((_, tail)) => place(tail.trim_start()),
             None => key_place.clone(),
         };
-        let value = value.trim();
+        let value = unquoted(value.trim());
         if key == "lxc.include" {
             return self.include(value, depth).map_err(|error| error.at(&value_place));
         }
@@ -191,6 +191,11 @@ impl Reader {
         }
         (self.container, self.findings)
     }
+}
+
+/// A value without the pair of quotes around it, if there is one.
+fn unquoted(value: &str) -> &str {
+    ['"', '\''].iter().find_map(|quote| value.strip_prefix(*quote)?.strip_suffix(*quote)).unwrap_or(value)
 }
 
 /// An absolute mount target as a path relative to the rootfs; `None` for one that is outside of it, or relative already.

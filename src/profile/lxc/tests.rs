@@ -101,6 +101,7 @@ fn the_published_seeds_lost_blank_is_found_and_put_back() {
 fn every_key_is_applied_or_says_that_it_is_not_yet() {
     let value = |key: &str| match key {
         "lxc.kmsg" => "0",
+        "lxc.signal.stop" => "SIGKILL",
         "lxc.aa_profile" | "lxc.apparmor.profile" => "unconfined",
         "lxc.console" | "lxc.console.path" | "lxc.cap.keep" => "none",
         "lxc.loglevel" | "lxc.log.level" => "info",
@@ -145,7 +146,7 @@ fn every_key_is_applied_or_says_that_it_is_not_yet() {
     }
     for key in
         "id_map seccomp hook.pre-start hook.pre-mount hook.mount hook.autodev hook.start hook.post-stop idmap \
-         seccomp.profile signal.stop signal.reboot hook.start-host hook.stop \
+         seccomp.profile signal.reboot hook.start-host hook.stop \
          ephemeral namespace.clone namespace.keep namespace.share.net console.logfile console.buffer.size \
          console.rotate console.size network.veth.pair network.vlan.id network.script.up network.script.down"
             .split(' ')
@@ -386,4 +387,36 @@ fn everything_that_is_wrong_is_found_at_once() {
         assert!(told.starts_with(expected), "{told}");
     }
     assert_eq!((told.len(), findings.remarks.len()), (expected.len(), 1), "{told:#?}");
+}
+
+#[test]
+fn the_polite_signal_is_haltsignal_where_there_is_one() {
+    let signal = |text: &str| {
+        parse(text.as_bytes(), &"f".into(), &"x".parse().unwrap()).map(|c| c.stop_signal.to_string())
+    };
+    for (text, wanted) in [
+        ("lxc.stopsignal = SIGINT\n", "SIGINT"),
+        ("lxc.haltsignal = SIGTERM\nlxc.stopsignal = SIGKILL\n", "SIGTERM"),
+        ("lxc.stopsignal = SIGKILL\nlxc.signal.halt = SIGTERM\nlxc.signal.stop = SIGKILL\n", "SIGTERM"),
+        ("lxc.signal.stop = 9\n", "SIGPWR"),
+    ] {
+        assert_eq!(signal(text).unwrap(), wanted, "{text}");
+    }
+    let error = signal("lxc.signal.stop = SIGTERM\n").unwrap_err().to_string();
+    assert!(
+        error.starts_with("f:1:19: lxc.signal.stop: what does not stop in time is killed by SIGKILL"),
+        "{error}"
+    );
+    assert!(signal("lxc.haltsignal = SIGTERM\nlxc.stopsignal = nonsense\n").is_err());
+}
+
+#[test]
+fn a_pair_of_quotes_is_none_of_the_value_and_groups_are_words() {
+    let text = "lxc.utsname = \"foo\"\nlxc.environment = 'A=b c'\nlxc.cgroup.cpu.shares = \"512\"\nlxc.environment = B='x\n\
+                lxc.group = onboot extra\n";
+    let container = parse(text.as_bytes(), &"f".into(), &"x".parse().unwrap()).unwrap();
+    assert_eq!(container.hostname.as_deref(), Some("foo"));
+    assert_eq!(container.environment, [("A".into(), "b c".into()), ("B".into(), "'x".into())]);
+    assert_eq!(container.cgroup.first().map(|rule| rule.value.as_str()), Some("512"));
+    assert_eq!(container.startup.groups, ["onboot", "extra"]);
 }
