@@ -62,6 +62,7 @@ fn a_target_tree_gets_the_file_its_names_and_the_init_script() {
         ("sysvinit", "755 etc/init.d/boardbox"),
         ("openrc", "755 etc/init.d/boardbox"),
         ("systemd", "644 usr/lib/systemd/system/boardbox.service"),
+        ("systemd", "644 usr/lib/systemd/system/boardbox-down.service"),
     ] {
         let tree = Scratch::new(init);
         let profile = format!("{TOP}/boards/p4080ds.toml");
@@ -82,10 +83,13 @@ fn a_target_tree_gets_the_file_its_names_and_the_init_script() {
         let started = run(Command::new(tree.0.join("usr/sbin/lxc-start")).arg("--version"));
         assert!(started.contains(env!("CARGO_PKG_VERSION")), "{started}");
 
-        // A profile that is there is the board's: it stays.
-        std::fs::write(tree.0.join("etc/boardbox/board.toml"), "mine").unwrap();
-        run(&mut install);
-        assert_eq!(std::fs::read_to_string(tree.0.join("etc/boardbox/board.toml")).unwrap(), "mine");
+        // A rebuilt image has the profile as it is by then; without one it keeps what it has.
+        let installed = tree.0.join("etc/boardbox/board.toml");
+        std::fs::write(&installed, "mine").unwrap();
+        run(install.env_remove("PROFILE"));
+        assert_eq!(std::fs::read_to_string(&installed).unwrap(), "mine");
+        run(install.env("PROFILE", &profile));
+        assert_eq!(std::fs::read(&installed).unwrap(), std::fs::read(&profile).unwrap());
     }
 }
 

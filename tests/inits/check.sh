@@ -18,6 +18,7 @@ ok() {
 }
 
 refused() { ! "$@" 2>/tmp/why && grep -q 'Read-only file system' /tmp/why; }
+refuses() { ! "$@"; }
 is() { [ "$1" = "$2" ] || { echo "\"$1\" is not \"$2\""; return 1; }; }
 pid() { boardbox info --json thin | sed 's/.*"pid":\([0-9]*\).*/\1/'; }
 enslaved() { [ -e /sys/class/net/br0/brif/eth0 ]; }
@@ -62,6 +63,22 @@ before=$(pid)
 ok "the init restarts it" restarted
 ok "the container runs again" boardbox wait -s RUNNING -t 30 thin
 ok "it is another one" test "$(pid)" != "$before"
+# What is so where one of several containers does not start: systemd's unit is failed then, and what runs is to be taken down all
+# the same, by each of what takes it down.
+if [ "$init" = systemd ]; then
+    printf '\n[[container]]\nname = "broken"\nrootfs = "/nowhere"\ncommand = ["/bin/true"]\n' >>/etc/boardbox/board.toml
+    stopped() { is "$(tail -n 1 /var/log/thin/life)" stopped; }
+    for how in restart stop poweroff; do
+        ok "with one that fails, restart fails" refuses systemctl restart boardbox
+        ok "the unit is failed" systemctl is-failed boardbox
+        ok "the unit that takes it down is active" systemctl is-active boardbox-down
+        ok "the other container runs" boardbox wait -s RUNNING -t 5 thin
+        [ $how = stop ] || continue
+        ok "stop of the failed unit succeeds" systemctl stop boardbox
+        ok "it has stopped the container" stopped
+        ok "the board is down" test ! -e /run/boardbox/.profile
+    done
+fi
 say "done: powering off"
 case $init in
     systemd) systemctl --no-block poweroff ;;

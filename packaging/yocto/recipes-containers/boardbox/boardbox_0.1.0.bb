@@ -35,6 +35,7 @@ do_install() {
 
 INITSCRIPT_NAME = "boardbox"
 INITSCRIPT_PARAMS = "defaults 50 10"
+# It wants boardbox-down.service, installed beside it, which is not enabled by itself.
 SYSTEMD_SERVICE:${PN} = "boardbox.service"
 FILES:${PN} += "${prefix}/lib/boardbox ${prefix}/lib/systemd"
 CONFFILES:${PN} = "${sysconfdir}/boardbox/board.toml"
