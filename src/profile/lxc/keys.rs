@@ -212,7 +212,6 @@ impl Reader {
             Key::CapDrop | Key::CapKeep => "capabilities",
             Key::MountAuto => "sys",
             Key::Console => "console",
-            Key::HaltSignal => HALT,
             _ => "",
         };
         if !place.is_empty() {
@@ -274,8 +273,12 @@ impl Reader {
                 container.capabilities = Capabilities::Keep(CapSet(before.0 | more.0));
             }
             // 0.9.0's one signal. Since 1.0 it is the last resort where haltsignal is the polite one: SIGKILL, here.
-            Key::StopSignal if container.places.get(HALT).is_some() => drop(value.parse::<Signal>()?),
-            Key::StopSignal | Key::HaltSignal => container.stop_signal = value.parse()?,
+            Key::StopSignal if self.halt => drop(value.parse::<Signal>()?),
+            Key::StopSignal => container.stop_signal = value.parse()?,
+            Key::HaltSignal => {
+                container.stop_signal = value.parse()?;
+                self.halt = true;
+            }
             Key::ForcedSignal if value.parse::<Signal>()? == Signal::KILL => {}
             Key::ForcedSignal => {
                 return Err(Error::config("what does not stop in time is killed by SIGKILL")
@@ -311,9 +314,6 @@ impl Reader {
         Ok(())
     }
 }
-
-/// The place of the polite signal, by which it is known to have been said.
-const HALT: &str = "stop-signal";
 
 /// An empty value: what is a list is empty again, as in today's LXC; anything else lacks its value.
 fn empty(container: &mut Container, entries: &mut Vec<(String, Origin)>, key: Key) -> Result<()> {

@@ -77,6 +77,8 @@ struct Reader {
     findings: Findings,
     /// Files include each other: no more is read.
     circle: bool,
+    /// The polite signal was said by its own name: `stopsignal` is the last resort then.
+    halt: bool,
 }
 
 impl Reader {
@@ -87,6 +89,7 @@ impl Reader {
             entries: Vec::new(),
             findings: Findings::default(),
             circle: false,
+            halt: false,
         }
     }
 
