@@ -34,6 +34,11 @@ impl Places {
         }
     }
 
+    /// The value of `key` was taken back.
+    pub fn forget(&mut self, key: &str) {
+        self.0.retain(|place| place.0 != key);
+    }
+
     /// The place of the value of `key`, if it was written.
     pub fn get(&self, key: &str) -> Option<&Origin> {
         self.0.iter().rev().find(|place| place.0 == key).map(|place| &place.1)

@@ -11,6 +11,8 @@ mod sandbox;
 
 #[path = "compat/attach.rs"]
 mod attach;
+#[path = "compat/files.rs"]
+mod files;
 #[path = "compat/inside.rs"]
 mod inside;
 #[path = "compat/options.rs"]
@@ -114,7 +116,7 @@ fn run(tools: Tools) {
         let made = sandbox.sh(&format!("set -e; R={}; {LXC_SET_UP}", inside::ROOTFS));
         assert_eq!(made.code, 0, "{}", made.err);
     }
-    let tables = [start::CASES, running::CASES, attach::CASES, inside::CASES, options::CASES];
+    let tables = [start::CASES, running::CASES, attach::CASES, inside::CASES, files::CASES, options::CASES];
     let mut failures = Vec::new();
     // What v1's files are called and hold: LXC has no other names for it on v2, where ours translate (tests/qemu/layouts.sh).
     let v1 = |case: &&Case| {

@@ -93,6 +93,49 @@ fn a_target_tree_gets_the_file_its_names_and_the_init_script() {
     }
 }
 
+/// In mounts of its own: the script writes to the system it runs on.
+fn privately(script: &str) -> Output {
+    let mut command = Command::new("unshare");
+    command.args(["--mount", "--propagation", "private", "sh", "-euc", script]).current_dir(TOP);
+    for name in ["DESTDIR", "PREFIX", "ARCH", "INIT", "PROFILE", "LXC", "DOCS", "OUT"] {
+        command.env_remove(name);
+    }
+    command.output().unwrap()
+}
+
+#[test]
+fn a_running_system_keeps_the_profile_it_has() {
+    let prefix = Scratch::new("running");
+    let said = privately(&format!(
+        "mount -t tmpfs etc /etc; export FILE={BOARDBOX} PREFIX={} DOCS=0 PROFILE=boards/p4080ds.toml
+         scripts/install; cmp boards/p4080ds.toml /etc/boardbox/board.toml && echo installed
+         echo mine >/etc/boardbox/board.toml; scripts/install; cat /etc/boardbox/board.toml",
+        prefix.path()
+    ));
+    let kept = "kept: /etc/boardbox/board.toml (remove it first to have boards/p4080ds.toml)";
+    assert_eq!(text(&said), format!("installed\n{kept}\nmine\n"));
+}
+
+#[test]
+fn removing_the_debian_package_takes_the_board_down() {
+    let prerm = format!("{TOP}/packaging/debian/prerm");
+    let said = privately(&format!(
+        r#"mount -t tmpfs run /run; mount -t tmpfs sbin /usr/sbin; mkdir /run/bin
+           printf '#!/bin/sh\necho boardbox "$@"\nrm /run/boardbox/.profile\n' >/usr/sbin/boardbox
+           printf '#!/bin/sh\necho systemctl "$@"\n' >/run/bin/systemctl; chmod 755 /usr/sbin/boardbox /run/bin/systemctl
+           export PATH=/run/bin:$PATH
+           up() {{ mkdir -p /run/boardbox; touch /run/boardbox/.profile; }}
+           echo nothing is up; {prerm} remove
+           up; echo upgrade; {prerm} upgrade 1.0; echo remove; {prerm} remove
+           up; mkdir -p /run/systemd/system; echo systemd; {prerm} remove"#
+    ));
+    assert_eq!(
+        text(&said),
+        "nothing is up\nupgrade\nremove\nboardbox down\nsystemd\n\
+         systemctl stop boardbox.service boardbox-down.service\nboardbox down\n"
+    );
+}
+
 #[test]
 fn a_profile_that_names_other_files_is_installed_as_one() {
     let tree = Scratch::new("extends");
@@ -145,10 +188,9 @@ fn buildroots_package_installs_what_it_says() {
     let made = make(&rules(&format!("{TOP}/boards/qemu-ppce500.toml")));
     assert!(made.status.success(), "{}", text(&made));
     let said = text(&made);
-    assert!(
-        said.contains("enable CONFIG_MACVLAN\n") && said.contains("enable CONFIG_BPF_SYSCALL\n"),
-        "{said}"
-    );
+    for option in ["MACVLAN", "BPF_SYSCALL", "CPUSETS_V1", "MEMCG_V1"] {
+        assert!(said.contains(&format!("enable CONFIG_{option}\n")), "{option}: {said}");
+    }
     let target = Scratch(work.0.join("target"));
     let list = target.list();
     for wanted in [
@@ -201,6 +243,7 @@ fn the_debian_package_is_whole_and_the_same_each_time() {
     for wanted in [
         "./usr/sbin/boardbox\n",
         "./usr/lib/systemd/system/boardbox.service\n",
+        "./usr/lib/systemd/system/boardbox-down.service\n",
         "./etc/init.d/boardbox\n",
         "./usr/lib/boardbox/lxc/lxc-start -> ../../../sbin/boardbox\n",
         "./usr/share/man/man8/boardbox.8.gz\n",

@@ -1,7 +1,7 @@
 //! A whole board's check: the rooms one after the other, and what of it is told.
 
 use super::rules::{self, Severity, severity};
-use super::{config, dtb, layout, needs, network, resources, rootfs, security, tree};
+use super::{config, dtb, layout, links, needs, network, resources, rootfs, security, tree};
 use crate::error::{Error, Origin};
 use crate::profile::text::{Findings, nearest, shown};
 use crate::profile::{Board, Container};
@@ -55,6 +55,7 @@ pub fn board(board: &Board, found: Findings, against: &Against<'_>) -> Report {
     // A profile that could not be read at all has nothing to be looked at.
     if !board.name.is_empty() || !board.containers.is_empty() {
         resources::check(board, &mut report);
+        links::check(board, &mut report);
         network::check(board, &mut report);
         layout::check(board, &mut report);
         security::check(board, &mut report);

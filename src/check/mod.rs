@@ -18,6 +18,8 @@ pub mod elf;
 #[cfg(feature = "workbench")]
 mod layout;
 #[cfg(feature = "workbench")]
+mod links;
+#[cfg(feature = "workbench")]
 mod needs;
 #[cfg(feature = "workbench")]
 mod network;

@@ -1,12 +1,11 @@
-//! Links, addresses, subnets, gateways.
+//! Addresses, subnets, gateways, and who shares a link.
 
 use super::{Report, called};
 use crate::error::Origin;
 use crate::plan::vepa::{Pair, pairs};
 use crate::profile::container::{Nic, NicKind};
-use crate::profile::text::nearest;
 use crate::profile::value::{Gateway4, Gateway6, Mac, MacvlanMode};
-use crate::profile::{Board, Bridge, Container};
+use crate::profile::{Board, Container};
 use std::net::IpAddr;
 
 /// An address somewhere on a link.
@@ -40,6 +39,10 @@ fn bits(ip: IpAddr) -> u128 {
     }
 }
 
+fn link_local(ip: IpAddr) -> bool {
+    matches!(ip, IpAddr::V6(ip) if ip.is_unicast_link_local())
+}
+
 fn width(ip: IpAddr) -> u8 {
     if ip.is_ipv4() { 32 } else { 128 }
 }
@@ -49,7 +52,7 @@ fn mask(ip: IpAddr, prefix: u8) -> u128 {
 }
 
 /// The place of a key of an interface, or of the interface.
-fn at<'a>(nic: &'a Nic, key: &str) -> &'a Origin {
+pub fn at<'a>(nic: &'a Nic, key: &str) -> &'a Origin {
     nic.places.get(key).unwrap_or(&nic.origin)
 }
 
@@ -58,7 +61,8 @@ pub fn name(nic: &Nic, number: usize) -> String {
     nic.name.as_ref().map_or_else(|| format!("eth{number}"), |name| name.to_string())
 }
 
-fn link(nic: &Nic) -> Option<(&str, MacvlanMode)> {
+/// What it is on, and how.
+pub fn link(nic: &Nic) -> Option<(&str, MacvlanMode)> {
     match &nic.kind {
         NicKind::Macvlan { link, mode } => Some((link.as_str(), *mode)),
         NicKind::Empty => None,
@@ -96,9 +100,6 @@ pub fn check(board: &Board, report: &mut Report) {
     passthru(board, report);
     for (index, container) in board.containers.iter().enumerate() {
         report.about = called(container);
-        for nic in &container.network {
-            links(board, nic, report);
-        }
         gateways(board, container, index, &addresses, report);
     }
     report.about.clear();
@@ -115,17 +116,23 @@ fn twice(addresses: &[Address<'_>], report: &mut Report) {
     }
 }
 
-/// One subnet is a part of another one on the same link, or a container has one twice.
+/// One subnet is a part of another one on the same link, or the board or a container has one twice.
 fn subnets(addresses: &[Address<'_>], report: &mut Report) {
     for (index, address) in addresses.iter().enumerate() {
         for before in addresses.get(..index).unwrap_or_default() {
-            if address.ip.is_ipv4() != before.ip.is_ipv4() || address.ip == before.ip {
+            let same_link = address.link == before.link;
+            if address.ip.is_ipv4() != before.ip.is_ipv4() || address.ip == before.ip && same_link {
+                continue;
+            }
+            // Of link-local addresses each link has its own, and one that is its whole subnet needs no other.
+            if !same_link && (link_local(address.ip) || address.prefix == width(address.ip)) {
                 continue;
             }
             let short = address.prefix.min(before.prefix);
             let overlap = address.subnet(short) == before.subnet(short);
-            let own = address.container.is_some() && address.container == before.container;
-            if overlap && address.prefix != before.prefix && (own || address.link == before.link) {
+            // On one network stack: the board's bridges, or the interfaces of a container.
+            let own = address.container == before.container;
+            if overlap && address.prefix != before.prefix && (own || same_link) {
                 let cause = format!(
                     "{}: the subnet of {}/{} overlaps with that of {}/{}, {}",
                     address.who, address.ip, address.prefix, before.ip, before.prefix, before.who
@@ -219,29 +226,6 @@ fn passthru(board: &Board, report: &mut Report) {
     }
 }
 
-fn links(board: &Board, nic: &Nic, report: &mut Report) {
-    let Some((link, _)) = link(nic) else { return };
-    if let Some(bridge) = board.bridges.iter().find(|bridge| bridge.name.as_str() == link) {
-        if let (Some(mtu), Some(most)) = (nic.mtu, bridge.mtu)
-            && mtu > most
-        {
-            let cause = format!("an mtu of {mtu} is above that of {link}, {most}");
-            report.tell("mtu-above-link", at(nic, "mtu"), cause, "the kernel refuses it");
-        }
-        return;
-    }
-    let port_of = |bridge: &&Bridge| bridge.ports.iter().any(|port| port.as_str() == link);
-    if let Some(bridge) = board.bridges.iter().find(port_of) {
-        let cause =
-            format!("link \"{link}\" is a port of {}: the kernel takes no macvlan on it", bridge.name);
-        report.tell("link-is-a-port", at(nic, "link"), cause, &format!("link = \"{}\"", bridge.name));
-    } else if let Some(near) = nearest(link, board.bridges.iter().map(|bridge| bridge.name.as_str())) {
-        let cause = format!("link \"{link}\": no [[bridge]] has this name");
-        let hint = format!("did you mean {near}? Else it has to be there before up");
-        report.tell("unknown-link", at(nic, "link"), cause, &hint);
-    }
-}
-
 fn gateways(
     board: &Board,
     container: &Container,
@@ -303,8 +287,7 @@ fn reachable(
         report.tell("gateway", at, format!("{who}: the gateway {ip} is its own address"), "it leads nowhere");
         return;
     }
-    let link_local = matches!(ip, IpAddr::V6(ip) if ip.is_unicast_link_local());
-    if link_local || addresses.iter().filter(mine).any(|address| address.reaches(ip)) {
+    if link_local(ip) || addresses.iter().filter(mine).any(|address| address.reaches(ip)) {
         return;
     }
     let subnets: Vec<String> = addresses

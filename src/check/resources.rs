@@ -1,8 +1,10 @@
 //! Cpus, cpu time and memory: what containers have against what the board has.
 
 use super::{Report, called};
+use crate::error::Origin;
 use crate::plan::cgroups::spelling::family;
 use crate::profile::container::CgroupRule;
+use crate::profile::text::nearest;
 use crate::profile::value::CpuList;
 use crate::profile::{Board, Container, Layout};
 
@@ -40,7 +42,52 @@ fn count(list: &CpuList) -> u32 {
     list.ranges().iter().map(|&(first, last)| u32::from(last.saturating_sub(first)) + 1).sum()
 }
 
+/// The controllers that kernels from 2.6.24 to 6.16 have (include/linux/cgroup_subsys.h); io is v2's name of blkio, and
+/// cgroup is the core's own files.
+const CONTROLLERS: [&str; 19] = [
+    "cpuset",
+    "cpu",
+    "cpuacct",
+    "blkio",
+    "io",
+    "memory",
+    "devices",
+    "freezer",
+    "net_cls",
+    "net_prio",
+    "perf_event",
+    "hugetlb",
+    "pids",
+    "rdma",
+    "misc",
+    "dmem",
+    "debug",
+    "ns",
+    "cgroup",
+];
+
+fn controllers(board: &Board, report: &mut Report) {
+    let mut unknown = |name: &str, at: &Origin| {
+        if !CONTROLLERS.contains(&name) {
+            let hint = match nearest(name, CONTROLLERS.into_iter()) {
+                Some(near) => format!("did you mean {near}?"),
+                None => "a vendor's kernel may".to_string(),
+            };
+            let cause = format!("no kernel of kernel.org has a controller {name}");
+            report.tell("unknown-controller", at, cause, &hint);
+        }
+    };
+    for name in &board.cgroup.controllers {
+        unknown(name, board.cgroup.places.get("controllers").unwrap_or(&board.cgroup.origin));
+    }
+    for rule in board.containers.iter().flat_map(|container| &container.cgroup) {
+        // By its file's own name: families have v1's.
+        unknown(rule.controller(), &rule.origin);
+    }
+}
+
 pub fn check(board: &Board, report: &mut Report) {
+    controllers(board, report);
     exclusive_cpus(board, report);
     for container in &board.containers {
         report.about = called(container);

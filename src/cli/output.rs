@@ -125,10 +125,7 @@ fn log_to(file: Option<File>, quiet: bool, level: LevelFilter) {
 /// Sends the log of this process, a container's monitor, where the container's keys want it.
 pub fn log_of(container: &Container) -> crate::error::Result<()> {
     if let (Some(path), Some(log)) = (&container.log_file, LOG.get()) {
-        let file = open(path).map_err(|error| {
-            let error = error.tried(format!("container \"{}\"", container.name));
-            error.at(container.places.get("log-file").unwrap_or(&container.origin))
-        })?;
+        let file = open(path).map_err(|error| container.about("log-file", error))?;
         if let Ok(mut place) = log.file.lock() {
             *place = Some(file);
         }

@@ -102,7 +102,9 @@ fn finish(first: &First<'_>) -> Error {
     let prepare = || -> Result<()> {
         let container = first.container;
         if let Some(dir) = &container.cwd {
-            process::enter(dir)?;
+            let hint = "cwd is a directory inside, which has to be there";
+            let place = container.places.get("cwd").unwrap_or(&container.origin);
+            process::enter(dir).map_err(|error| error.hint(hint).kind(Kind::Config).at(place))?;
         }
         if container.personality == Personality::Linux32 {
             process::personality_32()?;
@@ -130,7 +132,7 @@ fn finish(first: &First<'_>) -> Error {
         }
     };
     if let Err(error) = prepare() {
-        return error;
+        return first.container.about("", error);
     }
     let environment = environment(first.container);
     let exec = first.steps.iter().find_map(|planned| match &planned.step {

@@ -187,11 +187,12 @@ impl<'a> Life<'a> {
 
     fn monitors_console(&self, pty: Option<Pty>) -> Result<Option<Console>> {
         let Some(pty) = pty else { return Ok(None) };
-        let log = match &self.container.console {
+        let container = self.container;
+        let log = match &container.console {
             container::Console::Path(path) => Some(path.as_str()),
             _ => None,
         };
-        let mut console = Console::new(pty, log)?;
+        let mut console = Console::new(pty, log).map_err(|error| container.about("console", error))?;
         match (self.options.detach, pty::is_terminal(std::io::stdin().as_fd())) {
             (true, _) => {}
             (false, true) => console.attach()?,

@@ -176,7 +176,9 @@ fn values(key: &str) -> &'static [&'static str] {
         "lxc.arch" => &["powerpc", "x86_64"],
         "lxc.environment" => &["A=b", "A=1\nlxc.environment = A-B=\"\\ x=y\nlxc.environment = A=2"],
         "lxc.init.cmd" | "lxc.init_cmd" | "lxc.execute.cmd" => &["/bin/sh -c \"a 'b' \\\" \\\\ c\" '' d"],
-        "lxc.stopsignal" | "lxc.haltsignal" | "lxc.signal.halt" => &["SIGRTMIN+3", "15", "32", "64"],
+        "lxc.haltsignal" | "lxc.signal.halt" => &["SIGRTMIN+3", "15", "32", "64"],
+        // Beside one of these it can be no other.
+        "lxc.stopsignal" => &["SIGKILL", "9"],
         "lxc.signal.stop" => &["SIGKILL", "9"],
         "lxc.network.type" => &["empty", "macvlan"],
         "lxc.network.flags" => &["up"],

@@ -119,6 +119,9 @@ fn port(
     if let Some(other) = earlier.iter().find(|other| other.ports.contains(port)) {
         return Err(Error::config(format!("is declared as a port of \"{}\" too", other.name)));
     }
+    if port.as_str() == "lo" {
+        return Err(Error::config("is the loopback, which no bridge takes"));
+    }
     if link.kind == "bridge" {
         return Err(Error::host("is a bridge itself, which no bridge takes"));
     }

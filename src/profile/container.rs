@@ -5,7 +5,7 @@ use super::startup::Startup;
 use super::value::{
     Capabilities, ContainerName, Gateway4, Gateway6, IfName, Ipv4Net, Ipv6Net, Mac, MacvlanMode, Signal,
 };
-use crate::error::{Origin, Places};
+use crate::error::{Error, Origin, Places};
 use std::rc::Rc;
 
 /// PATH of a container that sets none.
@@ -294,5 +294,10 @@ impl Container {
             own_network: true,
             ..Self::lxc_defaults(name)
         }
+    }
+
+    /// An error about the value of `key`, which is a profile's name of it: with the container's name and a place.
+    pub fn about(&self, key: &str, error: Error) -> Error {
+        error.tried(format!("container \"{}\"", self.name)).at(self.places.get(key).unwrap_or(&self.origin))
     }
 }

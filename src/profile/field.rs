@@ -79,12 +79,14 @@ pub fn mtu(text: &str) -> Result<u32> {
 /// `lxc.arch` and `arch`: what uname -m says, or a distribution's name for it.
 pub fn personality(text: &str) -> Result<Personality> {
     match text {
-        "x86" | "i386" | "i486" | "i586" | "i686" | "ppc" | "powerpc" | "arm" | "armel" | "armhf"
-        | "armv5l" | "armv6l" | "armv7l" | "armv8l" | "mips" | "mipsel" | "riscv32" => {
+        "linux32" | "x86" | "i386" | "i486" | "i586" | "i686" | "ppc" | "powerpc" | "arm" | "armel"
+        | "armhf" | "armv5l" | "armv6l" | "armv7l" | "armv8l" | "mips" | "mipsel" | "riscv32" => {
             Ok(Personality::Linux32)
         }
-        "x86_64" | "amd64" | "ppc64" | "powerpc64" | "ppc64le" | "powerpc64le" | "ppc64el" | "aarch64"
-        | "arm64" | "mips64" | "mips64el" | "riscv64" | "s390x" | "loongarch64" => Ok(Personality::Native),
+        "linux64" | "x86_64" | "amd64" | "ppc64" | "powerpc64" | "ppc64le" | "powerpc64le" | "ppc64el"
+        | "aarch64" | "arm64" | "mips64" | "mips64el" | "riscv64" | "s390x" | "loongarch64" => {
+            Ok(Personality::Native)
+        }
         _ => Err(Error::config(format!("architecture \"{}\" is unknown", shown(text)))
             .hint("as uname -m says it: ppc, powerpc, i686, x86_64, arm, aarch64, …")),
     }

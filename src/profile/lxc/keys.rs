@@ -43,12 +43,16 @@ enum Key {
     StartDelay,
     StartOrder,
     Group,
+    /// All interfaces: it has no value, and takes back what there is.
+    Network,
     /// Handled where lines are read; listed for the hint.
     Include,
     /// Accepted and of no effect, as in 0.9.0.
     Ignored,
-    /// Known to LXC 0.9.0 or to today's, not applied yet: an error.
+    /// Known to LXC 0.9.0 or to today's, not applied yet: an error, but for an empty value.
     NotYet,
+    /// The same, and 0 says that it is not wanted.
+    NotYetSwitch,
 }
 
 /// Every key but those of the families below, without `lxc.`.
@@ -102,15 +106,15 @@ const KEYS: &[(&str, Key)] = &[
     ("idmap", Key::NotYet),
     ("seccomp", Key::NotYet),
     ("seccomp.profile", Key::NotYet),
-    ("seccomp.allow_nesting", Key::NotYet),
+    ("seccomp.allow_nesting", Key::NotYetSwitch),
     ("seccomp.notify.cookie", Key::NotYet),
     ("seccomp.notify.proxy", Key::NotYet),
     ("se_context", Key::NotYet),
     ("selinux.context", Key::NotYet),
     ("selinux.context.keyring", Key::NotYet),
-    ("aa_allow_incomplete", Key::NotYet),
-    ("apparmor.allow_incomplete", Key::NotYet),
-    ("apparmor.allow_nesting", Key::NotYet),
+    ("aa_allow_incomplete", Key::NotYetSwitch),
+    ("apparmor.allow_incomplete", Key::NotYetSwitch),
+    ("apparmor.allow_nesting", Key::NotYetSwitch),
     ("apparmor.raw", Key::NotYet),
     ("autodev.tmpfs.size", Key::NotYet),
     ("cgroup.dir", Key::NotYet),
@@ -118,13 +122,13 @@ const KEYS: &[(&str, Key)] = &[
     ("cgroup.dir.container.inner", Key::NotYet),
     ("cgroup.dir.monitor", Key::NotYet),
     ("cgroup.dir.monitor.pivot", Key::NotYet),
-    ("cgroup.relative", Key::NotYet),
+    ("cgroup.relative", Key::NotYetSwitch),
     ("cgroup.use", Key::NotYet),
     ("console.buffer.size", Key::NotYet),
     ("console.logfile", Key::NotYet),
-    ("console.rotate", Key::NotYet),
+    ("console.rotate", Key::NotYetSwitch),
     ("console.size", Key::NotYet),
-    ("ephemeral", Key::NotYet),
+    ("ephemeral", Key::NotYetSwitch),
     ("group", Key::Group),
     ("hook.pre-start", Key::NotYet),
     ("hook.pre-mount", Key::NotYet),
@@ -138,25 +142,25 @@ const KEYS: &[(&str, Key)] = &[
     ("hook.destroy", Key::NotYet),
     ("hook.version", Key::NotYet),
     ("init.groups", Key::NotYet),
-    ("keyring.session", Key::NotYet),
+    ("keyring.session", Key::NotYetSwitch),
     ("log.syslog", Key::NotYet),
     ("syslog", Key::NotYet),
     ("monitor.signal.pdeath", Key::NotYet),
-    ("monitor.unshare", Key::NotYet),
+    ("monitor.unshare", Key::NotYetSwitch),
     ("namespace.clone", Key::NotYet),
     ("namespace.keep", Key::NotYet),
     ("rebootsignal", Key::NotYet),
     ("signal.reboot", Key::NotYet),
     ("rootfs.backend", Key::NotYet),
-    ("rootfs.managed", Key::NotYet),
-    ("sched.core", Key::NotYet),
+    ("rootfs.managed", Key::NotYetSwitch),
+    ("sched.core", Key::NotYetSwitch),
     ("start.auto", Key::StartAuto),
     ("start.delay", Key::StartDelay),
     ("start.order", Key::StartOrder),
     ("time.offset.boot", Key::NotYet),
     ("time.offset.monotonic", Key::NotYet),
-    ("network", Key::NotYet),
-    ("net", Key::NotYet),
+    ("network", Key::Network),
+    ("net", Key::Network),
 ];
 
 /// Families whose names go on with the kernel's, none of them applied yet.
@@ -185,9 +189,16 @@ impl Reader {
             return self.nic(rest, false, value, origin);
         }
         match KEYS.iter().find(|known| known.0 == name) {
-            Some((_, Key::NotYet)) => Err(not_yet()),
+            // LXC's switches that are off, and what an empty value has taken back, are what is done here anyway.
+            Some((_, Key::NotYetSwitch)) if value == "0" => Ok(()),
+            Some((_, Key::NotYet | Key::NotYetSwitch)) if !value.is_empty() => Err(not_yet()),
             Some((_, key)) => self.set(*key, value, origin).map_err(|error| error.at(origin)),
             None => match name.strip_prefix("cgroup.").or_else(|| name.strip_prefix("cgroup2.")) {
+                Some(file) if value.is_empty() => {
+                    let unified = name.starts_with("cgroup2.");
+                    self.container.cgroup.retain(|rule| rule.file != file || rule.unified != unified);
+                    Ok(())
+                }
                 Some(file) => {
                     let mut rule =
                         field::cgroup_rule(file, value, origin).map_err(|error| error.at(origin))?;
@@ -195,23 +206,28 @@ impl Reader {
                     self.container.cgroup.push(rule);
                     Ok(())
                 }
-                None if FAMILIES.iter().any(|family| name.starts_with(family)) => Err(not_yet()),
+                None if FAMILIES.iter().any(|family| name.starts_with(family)) => match value.is_empty() {
+                    true => Ok(()),
+                    false => Err(not_yet()),
+                },
                 None => Err(unknown(name)),
             },
         }
     }
 
     fn set(&mut self, key: Key, value: &str, origin: &Origin) -> Result<()> {
-        let container = &mut self.container;
         if value.is_empty() {
-            return empty(container, &mut self.entries, key);
+            return self.unset(key);
         }
+        let container = &mut self.container;
         let place = match key {
             Key::Rootfs => "rootfs",
             Key::InitCommand => "command",
             Key::CapDrop | Key::CapKeep => "capabilities",
             Key::MountAuto => "sys",
             Key::Console => "console",
+            Key::InitCwd => "cwd",
+            Key::LogFile => "log-file",
             _ => "",
         };
         if !place.is_empty() {
@@ -273,17 +289,19 @@ impl Reader {
                 container.capabilities = Capabilities::Keep(CapSet(before.0 | more.0));
             }
             // 0.9.0's one signal. Since 1.0 it is the last resort where haltsignal is the polite one: SIGKILL, here.
-            Key::StopSignal if self.halt => drop(value.parse::<Signal>()?),
-            Key::StopSignal => container.stop_signal = value.parse()?,
+            Key::StopSignal if self.halt => last_resort(value.parse()?)?,
+            Key::StopSignal => {
+                container.stop_signal = value.parse()?;
+                self.stop = true;
+            }
             Key::HaltSignal => {
+                if self.stop && !self.halt {
+                    last_resort(container.stop_signal).map_err(|error| error.tried("lxc.stopsignal"))?;
+                }
                 container.stop_signal = value.parse()?;
                 self.halt = true;
             }
-            Key::ForcedSignal if value.parse::<Signal>()? == Signal::KILL => {}
-            Key::ForcedSignal => {
-                return Err(Error::config("what does not stop in time is killed by SIGKILL")
-                    .hint("lxc.signal.halt is the signal that asks it to stop"));
-            }
+            Key::ForcedSignal => last_resort(value.parse()?)?,
             Key::Arch => container.personality = field::personality(value)?,
             Key::Environment => match value.split_once('=') {
                 Some((name, text)) if !name.is_empty() => {
@@ -309,28 +327,82 @@ impl Reader {
                     .map_err(|_| Error::config(format!("\"{}\" is not a whole number", shown(value))))?
             }
             Key::Group => container.startup.groups.extend(value.split_ascii_whitespace().map(String::from)),
-            Key::Kmsg | Key::Profile | Key::Include | Key::Ignored | Key::NotYet => {}
+            Key::Network => {
+                return Err(Error::config("the interfaces as a whole have no value")
+                    .hint("lxc.net.0.type = macvlan begins one"));
+            }
+            Key::Kmsg | Key::Profile | Key::Include | Key::Ignored | Key::NotYet | Key::NotYetSwitch => {}
+        }
+        Ok(())
+    }
+
+    /// An empty value: a list is empty again, anything else as if it had not been said; so it is with today's LXC.
+    fn unset(&mut self, key: Key) -> Result<()> {
+        let c = &mut self.container;
+        let fresh = Container::lxc_defaults(c.name.clone());
+        match key {
+            Key::Hostname => c.hostname = fresh.hostname,
+            Key::Pts => c.pts = fresh.pts,
+            Key::Tty => c.tty = fresh.tty,
+            Key::TtyDir => c.tty_dir.clear(),
+            Key::Autodev => c.dev = fresh.dev,
+            Key::Console => c.console = fresh.console,
+            Key::LogLevel => c.log_level = fresh.log_level,
+            Key::LogFile => c.log_file = fresh.log_file,
+            Key::Fstab => c.fstab = fresh.fstab,
+            Key::MountEntry => {
+                c.mounts.clear();
+                self.entries.clear();
+            }
+            Key::MountAuto => c.auto_mounts = fresh.auto_mounts,
+            Key::Rootfs => {
+                c.rootfs = fresh.rootfs;
+                c.places.forget("rootfs");
+            }
+            Key::RootfsMount => c.rootfs_mount = fresh.rootfs_mount,
+            Key::RootfsOptions => c.rootfs_read_only = fresh.rootfs_read_only,
+            Key::CapDrop | Key::CapKeep => c.capabilities = fresh.capabilities,
+            // The other one of the two may stand.
+            Key::StopSignal => {
+                if !self.halt {
+                    c.stop_signal = fresh.stop_signal;
+                }
+                self.stop = false;
+            }
+            Key::HaltSignal => {
+                if self.halt {
+                    c.stop_signal = if self.stop { Signal::KILL } else { fresh.stop_signal };
+                }
+                self.halt = false;
+            }
+            // Of LXC's own, too.
+            Key::Arch | Key::Include => return Err(no_value()),
+            Key::Environment => c.environment.clear(),
+            Key::InitCommand => c.command.clear(),
+            Key::InitCwd => c.cwd = fresh.cwd,
+            Key::InitUid => c.uid = fresh.uid,
+            Key::InitGid => c.gid = fresh.gid,
+            Key::ExecuteCommand => c.execute_command.clear(),
+            Key::NoNewPrivs => c.no_new_privs = fresh.no_new_privs,
+            Key::StartAuto => c.startup.autostart = fresh.startup.autostart,
+            Key::StartDelay => c.startup.delay = fresh.startup.delay,
+            Key::StartOrder => c.startup.order = fresh.startup.order,
+            Key::Group => c.startup.groups.clear(),
+            Key::Network => self.sections.clear(),
+            Key::Kmsg | Key::Profile | Key::ForcedSignal | Key::Ignored | Key::NotYet | Key::NotYetSwitch => {
+            }
         }
         Ok(())
     }
 }
 
-/// An empty value: what is a list is empty again, as in today's LXC; anything else lacks its value.
-fn empty(container: &mut Container, entries: &mut Vec<(String, Origin)>, key: Key) -> Result<()> {
-    match key {
-        Key::TtyDir => container.tty_dir.clear(),
-        Key::MountEntry => {
-            container.mounts.clear();
-            entries.clear();
-        }
-        Key::MountAuto => container.auto_mounts = Default::default(),
-        Key::CapDrop | Key::CapKeep => container.capabilities = Capabilities::All,
-        Key::Environment => container.environment.clear(),
-        Key::Group => container.startup.groups.clear(),
-        Key::Ignored => {}
-        _ => return Err(no_value()),
+/// What is sent to a container that does not stop in time.
+fn last_resort(signal: Signal) -> Result<()> {
+    match signal == Signal::KILL {
+        true => Ok(()),
+        false => Err(Error::config("what does not stop in time is killed by SIGKILL")
+            .hint("lxc.signal.halt is the signal that asks it to stop")),
     }
-    Ok(())
 }
 
 fn both_caps() -> Error {
@@ -392,6 +464,7 @@ pub mod tests {
 
     /// Every key of the table, and whether it is applied.
     pub fn all() -> impl Iterator<Item = (String, bool)> {
-        KEYS.iter().map(|(name, key)| (format!("lxc.{name}"), *key != Key::NotYet))
+        KEYS.iter()
+            .map(|(name, key)| (format!("lxc.{name}"), !matches!(key, Key::NotYet | Key::NotYetSwitch)))
     }
 }

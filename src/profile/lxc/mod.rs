@@ -1,8 +1,8 @@
 //! LXC configuration files, one `key = value` a line: LXC 0.9.0's keys and those names of today's that mean the same.
 //!
-//! As in 0.9.0: lines that do not start with `lxc.` are ignored, `#` starts a comment line, one pair of quotes around a value
-//! is none of it, an unknown `lxc.` key fails the load. Unlike it, every error says file, line, column and the text that is wrong, and a
-//! known key that is not applied is an error too. As today: an empty value takes back what a list has gathered.
+//! As in 0.9.0: lines that do not start with `lxc.` are ignored, `#` starts a comment line, one pair of quotes around a
+//! value is none of it, an unknown `lxc.` key fails the load. Unlike it, every error says file, line, column and the text
+//! that is wrong, and a known key that is not applied is an error too. As today: an empty value takes back what was said.
 
 mod keys;
 mod lines;
@@ -79,6 +79,8 @@ struct Reader {
     circle: bool,
     /// The polite signal was said by its own name: `stopsignal` is the last resort then.
     halt: bool,
+    /// `stopsignal` was said, which is the polite signal where no other is.
+    stop: bool,
 }
 
 impl Reader {
@@ -90,6 +92,7 @@ impl Reader {
             findings: Findings::default(),
             circle: false,
             halt: false,
+            stop: false,
         }
     }
 
@@ -137,11 +140,14 @@ impl Reader {
                 .at(&key_place));
         };
         let key = key.trim_end();
+        let quoted = value.trim();
+        let value = unquoted(quoted);
         let value_place = match line.split_once('=') {
-            Some((_, tail)) => place(tail.trim_start()),
+            Some((_, tail)) => {
+                place(tail.trim_start().get((quoted.len() - value.len()) / 2..).unwrap_or_default())
+            }
             None => key_place.clone(),
         };
-        let value = unquoted(value.trim());
         if key == "lxc.include" {
             return self.include(value, depth).map_err(|error| error.at(&value_place));
         }
@@ -214,7 +220,9 @@ fn inside(target: &str, prefixes: &[&str]) -> Option<String> {
 #[cfg(test)]
 pub fn applied() -> Vec<String> {
     let nics = nic::tests::all().map(|(key, applied)| (format!("lxc.network.{key}"), applied));
-    keys::tests::all().chain(nics).filter(|key| key.1).map(|key| key.0).collect()
+    // Those of all interfaces have no value.
+    let valued = |key: &String| !matches!(key.as_str(), "lxc.net" | "lxc.network");
+    keys::tests::all().chain(nics).filter(|key| key.1).map(|key| key.0).filter(valued).collect()
 }
 
 #[cfg(test)]

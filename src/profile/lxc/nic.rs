@@ -27,6 +27,8 @@ pub struct Section {
 enum Kind {
     Empty,
     Macvlan,
+    /// The host's network, where no other interface is asked for.
+    None,
 }
 
 #[derive(Clone, Copy)]
@@ -129,7 +131,7 @@ impl Section {
             Key::Ipv6 if value.is_empty() => nic.ipv6.clear(),
             // Any word means up, as in 0.9.0.
             Key::Flags => nic.up = !value.is_empty(),
-            _ if value.is_empty() => return Err(no_value()),
+            _ if value.is_empty() => return self.unset(key),
             Key::Type => self.kind = Some(kind(value)?),
             Key::Link => self.link = Some(value.parse()?),
             Key::Name => nic.name = Some(value.parse()?),
@@ -147,19 +149,34 @@ impl Section {
         }
         Ok(())
     }
+
+    /// An empty value: as if it had not been said.
+    fn unset(&mut self, key: Key) -> Result<()> {
+        let nic = &mut self.nic;
+        match key {
+            Key::Link => self.link = None,
+            Key::Name => nic.name = None,
+            Key::Hwaddr => (nic.hwaddr, nic.hwaddr_pattern) = (None, None),
+            Key::Mtu => nic.mtu = None,
+            Key::Mode => self.mode = MacvlanMode::Private,
+            Key::Gateway4 => nic.gateway4 = None,
+            Key::Gateway6 => nic.gateway6 = None,
+            Key::Type | Key::Flags | Key::Ipv4 | Key::Ipv6 | Key::NotYet => return Err(no_value()),
+        }
+        Ok(())
+    }
 }
 
 fn kind(value: &str) -> Result<Kind> {
     match value {
         "macvlan" => Ok(Kind::Macvlan),
         "empty" => Ok(Kind::Empty),
-        "veth" | "vlan" | "phys" | "none" | "ipvlan" => {
+        "none" => Ok(Kind::None),
+        "veth" | "vlan" | "phys" | "ipvlan" => {
             Err(not_yet().tried(format!("interface type \"{}\"", shown(value))))
         }
-        _ => {
-            Err(Error::config(format!("interface type \"{}\" is unknown", shown(value)))
-                .hint("macvlan or empty"))
-        }
+        _ => Err(Error::config(format!("interface type \"{}\" is unknown", shown(value)))
+            .hint("macvlan, empty or none")),
     }
 }
 
@@ -194,7 +211,7 @@ impl Reader {
             });
         };
         if let Key::NotYet = key {
-            return Err(not_yet());
+            return if value.is_empty() { Ok(()) } else { Err(not_yet()) };
         }
         if index.is_none() && !old {
             return Err(Error::config("has no index").hint(format!("which interface? lxc.net.0.{name}")));
@@ -255,6 +272,7 @@ pub fn finish(mut sections: Vec<Section>, wrong: &mut Vec<Error>) -> Vec<Nic> {
                 None
             }
             (Some(Kind::Empty), _) => None,
+            (Some(Kind::None), _) => continue,
             (Some(Kind::Macvlan), None) => Some(
                 Error::config("this macvlan has no link")
                     .hint("name the host interface it goes on: lxc.network.link = br0"),

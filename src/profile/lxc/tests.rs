@@ -101,6 +101,7 @@ fn the_published_seeds_lost_blank_is_found_and_put_back() {
 fn every_key_is_applied_or_says_that_it_is_not_yet() {
     let value = |key: &str| match key {
         "lxc.kmsg" => "0",
+        "lxc.net" | "lxc.network" => "",
         "lxc.signal.stop" => "SIGKILL",
         "lxc.aa_profile" | "lxc.apparmor.profile" => "unconfined",
         "lxc.console" | "lxc.console.path" | "lxc.cap.keep" => "none",
@@ -167,7 +168,6 @@ fn a_value_that_is_not_applied_says_so() {
         "lxc.rootfs.path = overlay:/a:/b",
         "lxc.rootfs.options = noatime",
         "lxc.network.type = veth",
-        "lxc.network.type = none",
         "lxc.net.0.type = ipvlan",
     ] {
         let error = error(line);
@@ -208,7 +208,12 @@ fn what_is_wrong_is_named_with_line_and_column() {
         ("lxc.cgroup.tasks = 1", "f:1:20: lxc.cgroup.tasks: \"tasks\" is not a file"),
         ("a\nlxc.tty", "f:2:1: \"lxc.tty\" has no '='"),
         ("lxc.tty = 33", "f:1:11: lxc.tty: \"33\" is not a number 0..=32"),
-        ("lxc.tty =", "f:1:10: lxc.tty: has no value"),
+        ("lxc.arch =", "f:1:11: lxc.arch: has no value"),
+        ("lxc.tty = \"x\"", "f:1:12: lxc.tty: \"x\" is not a number"),
+        ("lxc.net = 1", "f:1:11: lxc.net: the interfaces as a whole have no value"),
+        ("lxc.net.0.type =", "f:1:17: lxc.net.0.type: has no value"),
+        ("lxc.ephemeral = 1", "f:1:1: lxc.ephemeral: not supported yet"),
+        ("lxc.rootfs.managed = yes", "f:1:1: lxc.rootfs.managed: not supported yet"),
         ("lxc.network.link = br0", "f:1:1: lxc.network.link: there is no such interface yet"),
         ("lxc.network.type = macvlan", "f:1:20: this macvlan has no link"),
         ("lxc.net.0.link = br0", "f:1:18: this interface has no type"),
@@ -249,6 +254,54 @@ fn lists_gather_and_an_empty_value_takes_them_back() {
     let nic = "lxc.network.type = empty\nlxc.network.ipv4 = 10.0.0.1/8\n";
     assert_eq!(model(&format!("{nic}lxc.network.ipv4 = 10.0.0.2")).network[0].ipv4.len(), 2);
     assert!(model(&format!("{nic}lxc.network.ipv4 =")).network[0].ipv4.is_empty());
+}
+
+#[test]
+fn an_empty_value_is_as_if_nothing_had_been_said() {
+    let value = |key: &str| match key {
+        "lxc.loglevel" | "lxc.log.level" => "info",
+        "lxc.mount.entry" => "/lib lib none bind",
+        "lxc.mount.auto" => "proc",
+        "lxc.rootfs.options" => "ro",
+        "lxc.cap.drop" => "mknod",
+        "lxc.cap.keep" | "lxc.console" | "lxc.console.path" => "none",
+        "lxc.environment" => "A=b",
+        "lxc.aa_profile" | "lxc.apparmor.profile" => "unconfined",
+        "lxc.kmsg" => "0",
+        "lxc.signal.stop" => "SIGKILL",
+        _ if key.contains("rootfs") || key.contains("init.cwd") => "/srv",
+        _ => "1",
+    };
+    let unset = |key: &str| !matches!(key, "lxc.include" | "lxc.arch" | "lxc.net" | "lxc.network");
+    for (key, applied) in keys::tests::all().filter(|(key, _)| unset(key)) {
+        let said = if applied { format!("{key} = {}\n", value(&key)) } else { String::new() };
+        assert_eq!(model(&format!("{said}{key} =\n")), model(""), "{key}");
+    }
+    let nic = "lxc.net.0.type = macvlan\nlxc.net.0.link = br0\n";
+    for (key, value) in [
+        ("name", "wan"),
+        ("hwaddr", "02:00:00:00:00:01"),
+        ("mtu", "1400"),
+        ("macvlan.mode", "vepa"),
+        ("ipv4.address", "10.0.0.1/8"),
+        ("ipv6.address", "fd00::1/64"),
+        ("ipv4.gateway", "10.0.0.2"),
+        ("ipv6.gateway", "fd00::2"),
+        ("flags", "up"),
+    ] {
+        assert_ne!(model(&format!("{nic}lxc.net.0.{key} = {value}")), model(nic), "{key}");
+        assert_eq!(model(&format!("{nic}lxc.net.0.{key} = {value}\nlxc.net.0.{key} =")), model(nic), "{key}");
+    }
+    assert!(error(format!("{nic}lxc.net.0.link =")).contains("has no link"));
+    assert_eq!(model(&format!("{nic}lxc.net =")), model(""));
+    assert_eq!(model("lxc.net.0.type = none"), model(""));
+    assert!(model(&format!("{nic}lxc.net.1.type = none")).own_network);
+    let rules =
+        model("lxc.cgroup.cpu.shares = 1\nlxc.cgroup2.cpu.weight = 2\nlxc.cgroup.cpu.shares =").cgroup;
+    assert_eq!(rules.iter().map(|rule| rule.file.as_str()).collect::<Vec<_>>(), ["cpu.weight"]);
+    for off in ["ephemeral", "monitor.unshare", "seccomp.allow_nesting", "keyring.session"] {
+        assert_eq!(model(&format!("lxc.{off} = 0")), model(""));
+    }
 }
 
 #[test]
@@ -399,6 +452,11 @@ fn the_polite_signal_is_haltsignal_where_there_is_one() {
         ("lxc.haltsignal = SIGTERM\nlxc.stopsignal = SIGKILL\n", "SIGTERM"),
         ("lxc.stopsignal = SIGKILL\nlxc.signal.halt = SIGTERM\nlxc.signal.stop = SIGKILL\n", "SIGTERM"),
         ("lxc.signal.stop = 9\n", "SIGPWR"),
+        ("lxc.haltsignal = SIGTERM\nlxc.stopsignal =\n", "SIGTERM"),
+        ("lxc.stopsignal = SIGINT\nlxc.stopsignal =\nlxc.haltsignal = SIGTERM\n", "SIGTERM"),
+        ("lxc.stopsignal = SIGKILL\nlxc.haltsignal = SIGTERM\nlxc.haltsignal = SIGINT\n", "SIGINT"),
+        ("lxc.stopsignal = SIGTERM\nlxc.haltsignal =\n", "SIGTERM"),
+        ("lxc.haltsignal = SIGTERM\nlxc.stopsignal = SIGKILL\nlxc.haltsignal =\n", "SIGPWR"),
     ] {
         assert_eq!(signal(text).unwrap(), wanted, "{text}");
     }
@@ -407,7 +465,14 @@ fn the_polite_signal_is_haltsignal_where_there_is_one() {
         error.starts_with("f:1:19: lxc.signal.stop: what does not stop in time is killed by SIGKILL"),
         "{error}"
     );
-    assert!(signal("lxc.haltsignal = SIGTERM\nlxc.stopsignal = nonsense\n").is_err());
+    for (text, place) in [
+        ("lxc.haltsignal = SIGTERM\nlxc.stopsignal = nonsense\n", "f:2:18: lxc.stopsignal: "),
+        ("lxc.haltsignal = SIGTERM\nlxc.stopsignal = SIGINT\n", "f:2:18: lxc.stopsignal: what does not stop"),
+        ("lxc.stopsignal = SIGINT\nlxc.haltsignal = SIGTERM\n", "f:2:18: lxc.stopsignal: what does not stop"),
+    ] {
+        let error = signal(text).unwrap_err().to_string();
+        assert!(error.starts_with(place), "{error}");
+    }
 }
 
 #[test]

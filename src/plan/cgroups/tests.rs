@@ -1,0 +1,236 @@
+use super::*;
+use std::rc::Rc;
+
+fn hierarchy(mountpoint: &str, controllers: &[&str]) -> Hierarchy {
+    Hierarchy {
+        mountpoint: mountpoint.into(),
+        controllers: controllers.iter().map(|name| name.to_string()).collect(),
+        ..Hierarchy::default()
+    }
+}
+
+fn host() -> Host {
+    let controller = |(name, enabled): &(&str, bool)| Controller {
+        name: name.to_string(),
+        hierarchy: 1,
+        enabled: *enabled,
+    };
+    let names = [
+        ("cpuset", true),
+        ("cpu", true),
+        ("cpuacct", true),
+        ("devices", true),
+        ("memory", false),
+        ("blkio", true),
+        ("pids", true),
+    ];
+    let mut v2 = hierarchy("/cg/unified", &["pids"]);
+    v2.version = Version::V2;
+    let mut systemd = hierarchy("/cg/systemd", &[]);
+    systemd.name = Some("systemd".into());
+    Host {
+        hierarchies: vec![
+            hierarchy("/cg/cpuset", &["cpuset"]),
+            systemd,
+            hierarchy("/cg/cpu,cpuacct", &["cpu", "cpuacct"]),
+            hierarchy("/cg/devices", &["devices"]),
+            v2,
+        ],
+        controllers: names.iter().map(controller).collect(),
+        cpus: 8,
+        ..Host::default()
+    }
+}
+
+fn with(rules: &[(&str, &str)]) -> Container {
+    let file: Rc<str> = "foo.conf".into();
+    let mut container = Container::lxc_defaults("foo".parse().unwrap());
+    for (line, (file_name, value)) in (1..).zip(rules) {
+        let origin = Origin::new(&file, line, 0);
+        container.cgroup.push(CgroupRule {
+            file: file_name.to_string(),
+            value: value.to_string(),
+            unified: false,
+            origin,
+        });
+    }
+    container
+}
+
+fn plan(rules: &[(&str, &str)], join: &[&str], host: &Host) -> Vec<String> {
+    let join: Vec<String> = join.iter().map(|name| name.to_string()).collect();
+    let mut steps = Vec::new();
+    container(&with(rules), &join, host, &mut steps).unwrap();
+    let place = |place| match place {
+        Place::Host => "host",
+        Place::Parent => "parent",
+        Place::Child => "child",
+        Place::Late => "late",
+    };
+    steps.iter().map(|planned| format!("{}: {}", place(planned.place), planned.step)).collect()
+}
+
+fn refused(file: &str, value: &str) -> String {
+    container(&with(&[(file, value)]), &[], &host(), &mut Vec::new()).unwrap_err().to_string()
+}
+
+#[test]
+fn the_seeds_rules_come_in_file_order_and_devices_last() {
+    let rules = [
+        ("devices.deny", "a"),
+        ("cpuset.cpus", "0,1"),
+        ("devices.allow", "c 1:3 rw"),
+        ("cpu.shares", "1234"),
+    ];
+    assert_eq!(
+        plan(&rules, &[], &host()),
+        [
+            "host: make cgroup /cg/cpuset/boardbox/foo (cpuset)",
+            "host: make cgroup /cg/cpu,cpuacct/boardbox/foo (cpu,cpuacct)",
+            "host: make cgroup /cg/devices/boardbox/foo (devices)",
+            "host: write \"0,1\" to /cg/cpuset/boardbox/foo/cpuset.cpus",
+            "host: write \"1234\" to /cg/cpu,cpuacct/boardbox/foo/cpu.shares",
+            "child: join cgroup /cg/cpuset/boardbox/foo",
+            "child: join cgroup /cg/cpu,cpuacct/boardbox/foo",
+            "child: join cgroup /cg/devices/boardbox/foo",
+            "late: write \"a\" to /cg/devices/boardbox/foo/devices.deny",
+            "late: write \"c 1:3 rw\" to /cg/devices/boardbox/foo/devices.allow",
+        ]
+    );
+}
+
+#[test]
+fn a_comounted_hierarchy_is_joined_once_and_what_is_not_mounted_is_left_out() {
+    assert_eq!(
+        plan(&[], &["cpuacct", "cpu", "memory", "blkio", "pids", "systemd", "nonsense"], &host()),
+        [
+            "host: make cgroup /cg/cpu,cpuacct/boardbox/foo (cpu,cpuacct)",
+            "host: make cgroup /cg/unified/boardbox/foo (v2: pids)",
+            "child: join cgroup /cg/cpu,cpuacct/boardbox/foo",
+            "child: join cgroup /cg/unified/boardbox/foo",
+        ]
+    );
+    assert!(plan(&[], &[], &host()).is_empty());
+}
+
+#[test]
+fn a_read_only_hierarchy_is_not_joined_and_no_rule_is_written_there() {
+    let mut host = host();
+    host.hierarchies[0].read_only = true;
+    assert!(plan(&[], &["cpuset"], &host).is_empty());
+    let error = container(&with(&[("cpuset.cpus", "0")]), &[], &host, &mut Vec::new()).unwrap_err();
+    assert!(error.to_string().contains("on /cg/cpuset is mounted read-only"), "{error}");
+}
+
+#[test]
+fn noprefix_changes_the_file() {
+    let mut host = host();
+    host.hierarchies[0].noprefix = true;
+    let steps = plan(&[("cpuset.cpus", "0,1")], &[], &host);
+    assert_eq!(steps[1], "host: write \"0,1\" to /cg/cpuset/boardbox/foo/cpus");
+}
+
+#[test]
+fn a_rule_that_cannot_be_written_says_where_it_stands_and_why() {
+    let front = "foo.conf:1: container \"foo\": cgroup file ";
+    assert_eq!(
+        refused("blkio.weight", "500"),
+        format!(
+            "{front}blkio.weight: controller blkio is not mounted (boardbox up mounts it; by hand: mount -t \
+             cgroup -o blkio blkio DIRECTORY)"
+        )
+    );
+    assert_eq!(
+        refused("memory.limit_in_bytes", "1M"),
+        format!(
+            "{front}memory.limit_in_bytes: controller memory is compiled in but disabled (take \
+             cgroup_disable=memory off the kernel's command line, or add cgroup_enable=memory)"
+        )
+    );
+    assert!(
+        refused("cpustat.cpus", "0").contains("the kernel has no controller \"cpustat\" (it has cpuset cpu")
+    );
+    for bad in ["tasks", "cpuset/../../cpuset.cpus", ""] {
+        assert!(refused(bad, "0").contains("is not a cgroup file (CONTROLLER.SETTING"), "{bad}");
+    }
+    assert_eq!(
+        refused("cpuset.cpus", "0,8-9"),
+        "foo.conf:1: container \"foo\": cpu list \"0,8-9\": there is no cpu 8 (the board has 8 cpus, numbered from 0)"
+    );
+    let none = container(&with(&[("cpu.shares", "1")]), &[], &Host::default(), &mut Vec::new()).unwrap_err();
+    assert!(none.to_string().contains("the kernel has no cgroups"), "{none}");
+}
+
+fn v2_only() -> Host {
+    let mut host = host();
+    let mut v2 = hierarchy("/cg", &["cpuset", "cpu", "io", "memory", "pids"]);
+    v2.version = Version::V2;
+    host.hierarchies = vec![v2];
+    host.controllers.iter_mut().for_each(|controller| controller.hierarchy = 0);
+    host
+}
+
+#[test]
+fn the_seed_on_v2_says_the_same_in_its_words() {
+    let rules = [
+        ("cpuset.cpus", "0,1"),
+        ("cpu.shares", "1234"),
+        ("devices.deny", "a"),
+        ("devices.allow", "c 1:3 rw"),
+        ("devices.allow", "b 8:0 rw"),
+    ];
+    let join = ["cpuset", "cpu", "cpuacct", "memory", "devices", "freezer", "blkio", "pids"];
+    assert_eq!(
+        plan(&rules, &join, &v2_only()),
+        [
+            "host: make cgroup /cg/boardbox/foo (v2: cpuset,cpu,memory,io,pids)",
+            "host: write \"0,1\" to /cg/boardbox/foo/cpuset.cpus",
+            "host: write \"121\" to /cg/boardbox/foo/cpu.weight",
+            "child: join cgroup /cg/boardbox/foo",
+            "late: attach a device program to /cg/boardbox/foo: deny a, allow c 1:3 rw, allow b 8:0 rw",
+        ]
+    );
+}
+
+#[test]
+fn a_rule_said_in_both_words_is_taken_in_the_hosts() {
+    let mut container_ = with(&[("cpu.shares", "512"), ("cpu.weight", "77"), ("memory.high", "1M")]);
+    container_.cgroup[1].unified = true;
+    container_.cgroup[2].unified = true;
+    let writes = |host: &Host| {
+        let mut steps = Vec::new();
+        container(&container_, &[], host, &mut steps).map(|()| {
+            steps
+                .iter()
+                .map(|one| one.step.to_string())
+                .filter(|step| step.starts_with("write"))
+                .collect::<Vec<_>>()
+        })
+    };
+    assert_eq!(
+        writes(&v2_only()).unwrap(),
+        ["write \"77\" to /cg/boardbox/foo/cpu.weight", "write \"1M\" to /cg/boardbox/foo/memory.high"]
+    );
+    container_.cgroup.pop();
+    let mut steps = Vec::new();
+    container(&container_, &[], &host(), &mut steps).unwrap();
+    assert_eq!(steps[1].step.to_string(), "write \"512\" to /cg/cpu,cpuacct/boardbox/foo/cpu.shares");
+    container_.cgroup.remove(0);
+    steps.clear();
+    container(&container_, &[], &host(), &mut steps).unwrap();
+    assert_eq!(steps[1].step.to_string(), "write \"788\" to /cg/cpu,cpuacct/boardbox/foo/cpu.shares");
+}
+
+#[test]
+fn what_v2_cannot_say_is_refused_with_key_and_reason() {
+    let refused = |file: &str, value: &str| {
+        container(&with(&[(file, value)]), &[], &v2_only(), &mut Vec::new()).unwrap_err().to_string()
+    };
+    assert_eq!(
+        refused("memory.soft_limit_in_bytes", "1M"),
+        "foo.conf:1: container \"foo\": memory.soft_limit_in_bytes on cgroup v2: v2's memory.low protects what is below it, \
+         a soft limit reclaims what is above (what comes closest: lxc.cgroup2.memory.low or lxc.cgroup2.memory.high)"
+    );
+    assert!(refused("devices.allow", "x").contains("type \"x\" is not a, b or c"));
+    assert!(refused("devices.list", "a").contains("is not devices.allow or devices.deny"));
+}
