@@ -17,7 +17,8 @@ const DYING: u32 = 200;
 pub fn make(controllers: &[String], root: &str, path: &str, journal: &mut dyn Journal) -> Result<()> {
     journal.note(Undo::RemoveCgroup { dir: format!("{root}/{path}") })?;
     let cpuset = controllers.iter().any(|name| name == "cpuset");
-    making(cpuset, journal, &mut || make_once(root, path, cpuset))
+    let memory = controllers.iter().any(|name| name == "memory");
+    making(cpuset, journal, &mut || make_once(root, path, cpuset, memory))
 }
 
 /// Makes a cgroup, once more where another one's end came in between: the last container to end takes the boardbox directory
@@ -57,7 +58,7 @@ pub fn enter(dir: &str, own: bool) -> Result<bool> {
     Ok(made)
 }
 
-fn make_once(root: &str, path: &str, cpuset: bool) -> Result<()> {
+fn make_once(root: &str, path: &str, cpuset: bool, memory: bool) -> Result<()> {
     let mut parent = root.to_owned();
     let mut fill = Fill::default();
     let mut names = path.split('/').peekable();
@@ -66,6 +67,11 @@ fn make_once(root: &str, path: &str, cpuset: bool) -> Result<()> {
         let made = enter(&dir, names.peek().is_none())?;
         if cpuset {
             fill.descend(&parent, &dir, made)?;
+        }
+        // Before Linux 5.11 what a container makes below its cgroup is not counted for its limit otherwise. It is to be said before
+        // there is one below; later kernels know nothing else.
+        if memory && made && names.peek().is_some() {
+            let _ = cgroup::write(&dir, "memory.use_hierarchy", "1");
         }
         parent = dir;
     }

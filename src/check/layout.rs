@@ -1,6 +1,7 @@
 //! What only the whole of a container tells: settings that its cgroup layout has no words for, mounts that miss.
 
 use super::{Report, called};
+use crate::plan::cgroups::spelling::Said;
 use crate::plan::cgroups::{self, spelling};
 use crate::plan::host::{Hierarchy, Host, Version};
 use crate::plan::mounts::{is_bind, target};
@@ -32,7 +33,9 @@ fn spelled(container: &Container, version: Version, report: &mut Report) {
     let hierarchy = Hierarchy { version, controllers, mountpoint: "/".into(), ..Hierarchy::default() };
     let host = Host { hierarchies: vec![hierarchy], ..Host::default() };
     let mut speller = spelling::Speller::default();
-    for rule in &container.cgroup {
+    let (last, others): (Vec<_>, Vec<_>) =
+        container.cgroup.iter().partition(|rule| spelling::after_the_limit(&rule.file));
+    for rule in others.into_iter().chain(last) {
         let family = spelling::family(&rule.file);
         if cgroups::home(family, &host).is_none() {
             let cause = format!("{}: cgroup {version} has no controller {family}", rule.file);
@@ -40,12 +43,8 @@ fn spelled(container: &Container, version: Version, report: &mut Report) {
             continue;
         }
         // What is said in the layout's own words, too, is not meant here.
-        let native = version == Version::V2;
-        let twice = container
-            .cgroup
-            .iter()
-            .any(|other| other.unified == native && spelling::family(&other.file) == family);
-        if family == "devices" && native || rule.unified != native && twice {
+        let instead = spelling::said(rule, &container.cgroup, version) == Said::Instead;
+        if family == "devices" && version == Version::V2 || instead {
             continue;
         }
         if let Err(error) = speller.spell(rule, version) {

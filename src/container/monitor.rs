@@ -21,6 +21,7 @@ use std::fmt::Write;
 use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
+mod defaults;
 mod drift;
 mod reading;
 mod requests;

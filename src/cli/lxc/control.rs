@@ -97,19 +97,19 @@ fn stop(call: Call<'_>) -> Run {
         _ if has("kill") => Duration::ZERO,
         seconds => u64::try_from(seconds).map_or(FOR_EVER, Duration::from_secs).min(FOR_EVER),
     };
-    let patience = match (has("nowait"), has("nokill")) {
+    // Without waiting nobody is there to kill it when the time is over: LXC leaves it at the signal, and so does no time at all.
+    let nowait = has("nowait") || timeout.is_zero() && !has("kill");
+    let nokill = (has("nokill") || nowait) && !has("kill");
+    let patience = match (nowait, nokill) {
         (true, _) => Duration::ZERO,
         (false, true) => timeout,
         // What the kernel may take for the end, and the monitor for clearing up.
         (false, false) => timeout + Duration::from_secs(60),
     };
-    let timeout_ms = match has("nokill") && !has("kill") {
-        true => NEVER,
-        false => timeout.as_millis() as u32,
-    };
+    let timeout_ms = if nokill { NEVER } else { timeout.as_millis() as u32 };
     match ask(&call, &Request::Stop { timeout_ms, signal: 0 }, patience) {
         Ok(_) => Ok(0),
-        Err(error) if error.kind == Kind::Timeout && has("nowait") => Ok(0),
+        Err(error) if error.kind == Kind::Timeout && nowait => Ok(0),
         // It runs on, as was asked for: no failure of the program's.
         Err(error) if error.kind == Kind::Timeout && has("nokill") => {
             complain(&error);

@@ -1,7 +1,8 @@
 //! Which of a profile's settings are not in force: what `Apply` would change, without changing it.
 
 use super::Monitor;
-use super::settings::{PER_DEVICE, Setting};
+use super::defaults::{PER_DEVICE, whole_quota};
+use super::settings::Setting;
 use crate::container::control::Settings;
 use crate::error::Result;
 use crate::plan::cgroups::device_rule;
@@ -21,11 +22,8 @@ impl Monitor<'_> {
     /// A line for each setting that is not as it should be, in the words of `apply`.
     #[inline(never)]
     pub(super) fn compare(&mut self, settings: Settings<'_>) -> Result<String> {
-        let mut speller = Speller::default();
-        let (mut writes, mut rules) = (Vec::new(), Vec::new());
-        for (file, value) in settings.pairs() {
-            self.spell(file, value, &mut speller, &mut writes, &mut rules)?;
-        }
+        let (mut writes, rules) = self.spell_all(settings, Speller::default())?;
+        whole_quota(&mut writes);
         let mut all = self.defaults(&writes);
         all.append(&mut writes);
         let mut text = String::new();
@@ -60,6 +58,12 @@ impl Monitor<'_> {
 }
 
 impl Setting {
+    /// Whether its file says so already; not known of one that can not be read.
+    pub(super) fn is_in_force(&self) -> bool {
+        cgroup::read(&self.dir, &self.file)
+            .is_ok_and(|found| is(&self.file, self.found_in(&found), self.value.trim()))
+    }
+
     /// The device that a line of a file with many is about.
     fn device(&self) -> Option<&str> {
         self.value.split(' ').next().filter(|word| word.contains(':'))

@@ -1,7 +1,7 @@
 //! A setting read by the name it has in the other layout, in that layout's words.
 
 use super::settings::rule;
-use crate::plan::cgroups::spelling::{Speller, THROTTLES, counterpart};
+use crate::plan::cgroups::spelling::{Speller, THROTTLES, counterpart, is_unlimited};
 use crate::plan::host::Version;
 use crate::sys::cgroup;
 
@@ -21,7 +21,7 @@ pub(super) fn read_translated(dir: &str, unified: bool, file: &str) -> Option<St
     let there = counterpart(file)?;
     let value = read(&there)?;
     // v1 writes no limit as the largest one there is.
-    let unlimited = !unified && value.parse::<u64>().is_ok_and(|value| value >= 1 << 62);
+    let unlimited = !unified && there.starts_with("memory.") && value.parse::<u64>().is_ok_and(is_unlimited);
     let value = if unlimited { "-1".into() } else { value };
     let version = if unified { Version::V1 } else { Version::V2 };
     // Swap is counted together with memory in one layout, by itself in the other.
@@ -42,6 +42,19 @@ pub(super) fn read_translated(dir: &str, unified: bool, file: &str) -> Option<St
         _ => spelled(&value)?,
     };
     Some(if text.is_empty() { text } else { text + "\n" })
+}
+
+/// A weight that BFQ has on a kernel without the usual file, in that one's numbers: where one is written, too
+/// (`apply::weight_alias`).
+pub(super) fn read_aliased(dir: &str, file: &str) -> Option<String> {
+    let times = match file {
+        "blkio.weight" => 5,
+        "io.weight" => 1,
+        _ => return None,
+    };
+    let text = cgroup::read(dir, &file.replace(".weight", ".bfq.weight")).ok()?;
+    let number: u32 = text.lines().next()?.trim_start_matches("default ").trim().parse().ok()?;
+    Some(format!("{}\n", number.saturating_mul(times)))
 }
 
 /// What v1 has in files of its own and v2 in its statistics: nanoseconds of cpu time, bytes read and written.
@@ -172,6 +185,13 @@ mod tests {
         let none = [
             ("memory.limit_in_bytes", "9223372036854771712\n"),
             ("memory.memsw.limit_in_bytes", "9223372036854771712\n"),
+        ];
+        assert_eq!(read(&none, false, "memory.max").as_deref(), Some("max\n"));
+        assert_eq!(read(&none, false, "memory.swap.max").as_deref(), Some("max\n"));
+        // 32 bits, pages of 4 KiB.
+        let none = [
+            ("memory.limit_in_bytes", "8796093018112\n"),
+            ("memory.memsw.limit_in_bytes", "8796093018112\n"),
         ];
         assert_eq!(read(&none, false, "memory.max").as_deref(), Some("max\n"));
         assert_eq!(read(&none, false, "memory.swap.max").as_deref(), Some("max\n"));

@@ -2,13 +2,14 @@
 //! each, whichever the caller uses.
 
 use super::Monitor;
-use super::reading::read_translated;
+use super::defaults::{PER_DEVICE, whole_quota};
+use super::reading::{read_aliased, read_translated};
 use crate::apply;
 use crate::container::control::{MAX_MESSAGE, Reply, Settings};
 use crate::container::state::UNIFIED;
 use crate::error::{Error, Origin, Result};
 use crate::plan::cgroups::device_rule;
-use crate::plan::cgroups::spelling::{Speller, counterpart, family, unified_name};
+use crate::plan::cgroups::spelling::{Speller, after_the_limit, family, is_v2s, unified_name};
 use crate::plan::devices::{self, Policy, Verb};
 use crate::plan::host::Version;
 use crate::profile::container::CgroupRule;
@@ -18,41 +19,6 @@ use std::fmt::Write;
 
 /// The longest path of a cgroup file in bytes.
 type Path = heapless::String<512>;
-
-/// What a profile that says nothing of a setting means, for the files whose rules can come and go while a container runs.
-const DEFAULTS: [(&str, &str); 22] = [
-    ("cpuset.cpu_exclusive", "0"),
-    ("cpuset.cpus.partition", "member"),
-    ("cpu.shares", "1024"),
-    ("cpu.weight", "100"),
-    ("cpu.cfs_quota_us", "-1"),
-    ("cpu.cfs_period_us", "100000"),
-    ("cpu.max", "max 100000"),
-    ("cpu.rt_runtime_us", "0"),
-    ("cpu.rt_period_us", "1000000"),
-    ("memory.memsw.limit_in_bytes", "-1"),
-    ("memory.limit_in_bytes", "-1"),
-    ("memory.soft_limit_in_bytes", "-1"),
-    ("memory.max", "max"),
-    ("memory.high", "max"),
-    ("memory.low", "0"),
-    ("memory.min", "0"),
-    ("memory.swap.max", "max"),
-    ("pids.max", "max"),
-    ("blkio.weight", "500"),
-    ("blkio.bfq.weight", "100"),
-    ("io.weight", "default 100"),
-    ("io.bfq.weight", "default 100"),
-];
-
-/// Files with a line for each device that has a setting, and what takes that back.
-pub(super) const PER_DEVICE: [(&str, &str); 5] = [
-    ("io.max", "rbps=max wbps=max riops=max wiops=max"),
-    ("blkio.throttle.read_bps_device", "0"),
-    ("blkio.throttle.write_bps_device", "0"),
-    ("blkio.throttle.read_iops_device", "0"),
-    ("blkio.throttle.write_iops_device", "0"),
-];
 
 /// A write to do.
 pub(super) struct Setting {
@@ -162,15 +128,7 @@ impl Monitor<'_> {
     }
 
     fn set_all(&mut self, settings: Settings<'_>, done: &mut Done) -> Result<()> {
-        let mut speller = self.speller();
-        let (mut writes, mut devices) = (Vec::new(), Vec::new());
-        // What a limit of memory and swap is on v2 depends on that of memory, wherever it is said.
-        let with_swap = |file: &str| matches!(file, "memory.memsw.limit_in_bytes" | "memory.swap.max");
-        for last in [false, true] {
-            for (file, value) in settings.pairs().filter(|(file, _)| with_swap(file) == last) {
-                self.spell(file, value, &mut speller, &mut writes, &mut devices)?;
-            }
-        }
+        let (writes, devices) = self.spell_all(settings, self.speller())?;
         let alone = writes.len() + devices.len() == 1;
         // What is none of these is known before anything is done.
         let rules = devices.iter().map(device_rule).collect::<Result<Vec<_>>>()?;
@@ -179,15 +137,8 @@ impl Monitor<'_> {
     }
 
     fn apply_all(&mut self, settings: Settings<'_>, done: &mut Done) -> Result<()> {
-        let mut speller = Speller::default();
-        let (mut writes, mut devices) = (Vec::new(), Vec::new());
-        // What a limit of memory and swap is on v2 depends on that of memory, wherever it is said.
-        let with_swap = |file: &str| matches!(file, "memory.memsw.limit_in_bytes" | "memory.swap.max");
-        for last in [false, true] {
-            for (file, value) in settings.pairs().filter(|(file, _)| with_swap(file) == last) {
-                self.spell(file, value, &mut speller, &mut writes, &mut devices)?;
-            }
-        }
+        let (mut writes, devices) = self.spell_all(settings, Speller::default())?;
+        whole_quota(&mut writes);
         let rules = devices.iter().map(device_rule).collect::<Result<Vec<_>>>()?;
         let mut all = self.defaults(&writes);
         all.append(&mut writes);
@@ -205,51 +156,6 @@ impl Monitor<'_> {
         Ok(())
     }
 
-    /// What the settings that are not among `writes` have to be.
-    pub(super) fn defaults(&self, writes: &[Setting]) -> Vec<Setting> {
-        let mut all = Vec::new();
-        for (controllers, dir) in &self.record.cgroups {
-            let mut push = |file: &str, value: &str| {
-                all.push(Setting { dir: dir.clone(), file: file.into(), value: value.into() });
-            };
-            let set = |file: &str| writes.iter().any(|one| one.file == file && one.dir == *dir);
-            let read = |file: &str| cgroup::read(dir, file).ok();
-            for (file, value) in DEFAULTS {
-                if !set(file) && read(file).is_some() {
-                    push(file, value);
-                }
-            }
-            for (file, none) in PER_DEVICE {
-                for line in read(file).unwrap_or_default().lines() {
-                    let device = line.split(' ').next().unwrap_or_default();
-                    push(file, &format!("{device} {none}"));
-                }
-            }
-            for file in self.sized(dir).into_iter().filter(|file| !set(file)) {
-                push(&file, if file.ends_with(".max") { "max" } else { "-1" });
-            }
-            let unified = controllers.iter().any(|name| name == UNIFIED);
-            for file in ["memory.swappiness", "cpuset.cpus", "cpuset.mems"].map(|file| in_dir(dir, file)) {
-                let above = dir.rsplit_once('/').and_then(|(above, _)| cgroup::read(above, &file).ok());
-                match above {
-                    // On v2 an empty one has what there is above.
-                    Some(_) if unified && !set(&file) => push(&file, "\n"),
-                    Some(value) if !set(&file) => push(&file, value.trim_end()),
-                    _ => {}
-                }
-            }
-        }
-        all
-    }
-
-    /// Limits of huge pages, which have their size in the name, as far as the container's rules have named them.
-    fn sized(&self, dir: &str) -> Vec<String> {
-        let rules = self.rules.as_ref().unwrap_or(&self.container.cgroup);
-        let hugetlb = rules.iter().filter(|rule| family(&rule.file) == "hugetlb");
-        let names = hugetlb.flat_map(|rule| [Some(rule.file.clone()), counterpart(&rule.file)]).flatten();
-        names.filter(|file| std::fs::metadata(format!("{dir}/{file}")).is_ok()).collect()
-    }
-
     /// A speller that knows what the cgroup has already.
     fn speller(&self) -> Speller {
         let read = |file: &str| {
@@ -262,17 +168,29 @@ impl Monitor<'_> {
         )
     }
 
-    /// A rule in v2's words if it is in those of the hierarchy and that is v2's, or in neither.
+    /// A rule in v2's words where its file has v2's name, or is there and the hierarchy is v2's.
     fn as_rule(&self, file: &str, value: &str) -> CgroupRule {
-        let unified = self.dir_of(file).is_ok_and(|(dir, unified)| {
-            let native = std::fs::metadata(format!("{dir}/{}", in_dir(dir, file))).is_ok();
-            (native == unified || file.starts_with("io.")) && !file.starts_with("devices.")
-        });
-        rule(file, value, unified)
+        let there = |dir: &str| std::fs::metadata(format!("{dir}/{}", in_dir(dir, file))).is_ok();
+        let native = || self.dir_of(file).is_ok_and(|(dir, unified)| unified && there(dir));
+        rule(file, value, is_v2s(file) || !file.starts_with("devices.") && native())
     }
 
-    /// One setting in the words of the hierarchy that has it; device rules as they are.
-    pub(super) fn spell(
+    /// All in the words of the hierarchies that have them, in the order in which they can be told; device rules as they are.
+    pub(super) fn spell_all(
+        &self,
+        settings: Settings<'_>,
+        mut speller: Speller,
+    ) -> Result<(Vec<Setting>, Vec<CgroupRule>)> {
+        let (mut writes, mut devices) = (Vec::new(), Vec::new());
+        for last in [false, true] {
+            for (file, value) in settings.pairs().filter(|(file, _)| after_the_limit(file) == last) {
+                self.spell(file, value, &mut speller, &mut writes, &mut devices)?;
+            }
+        }
+        Ok((writes, devices))
+    }
+
+    fn spell(
         &self,
         file: &str,
         value: &str,
@@ -410,6 +328,9 @@ impl Monitor<'_> {
         if let Some(text) = stream::read_file(&path, &mut buffer) {
             return self.reply(client, Reply::Value { text });
         }
+        if let Some(text) = read_aliased(&dir, file) {
+            return self.reply(client, Reply::Value { text: &text });
+        }
         if unified && file == "devices.list" {
             return match self.policy(&dir, unified) {
                 Ok(policy) => self.reply(client, Reply::Value { text: &policy.to_string() }),
@@ -431,7 +352,7 @@ impl Monitor<'_> {
 }
 
 /// The name a file has there: without its controller's where the hierarchy is mounted with noprefix.
-fn in_dir(dir: &str, file: &str) -> String {
+pub(super) fn in_dir(dir: &str, file: &str) -> String {
     let there = |file: &str| std::fs::metadata(format!("{dir}/{file}")).is_ok();
     match file.split_once('.') {
         Some((_, rest)) if !there(file) && there(rest) => rest.into(),

@@ -11,7 +11,7 @@ use crate::error::{Error, Origin, Result};
 use crate::profile::Container;
 use crate::profile::container::CgroupRule;
 use crate::profile::value::{CpuList, DeviceRule};
-use spelling::{Speller, family};
+use spelling::{Said, Speller, after_the_limit, family, said};
 
 /// The directory in each hierarchy that holds the containers' cgroups.
 pub const PARENT: &str = "boardbox";
@@ -131,21 +131,25 @@ pub fn container(
     Ok(())
 }
 
-/// A container's rules, those that are meant here, with the hierarchy each is written in.
+/// A container's rules, those that are meant here, with the hierarchy each is written in, in the order in which they are
+/// written.
 pub fn rules<'a>(container: &'a Container, host: &'a Host) -> Result<Vec<(&'a CgroupRule, &'a Hierarchy)>> {
-    let mut rules = Vec::new();
+    let (mut rules, mut others, mut last) = (Vec::new(), Vec::new(), Vec::new());
     for rule in &container.cgroup {
         let hierarchy = needed(rule, host)
             .map_err(|error| error.tried(format!("container \"{}\"", container.name)).at(&rule.origin))?;
-        let native = hierarchy.version == Version::V2;
-        // Files made for many hosts say it twice: then the words of the one at hand are meant.
-        let twice = |other: &CgroupRule| other.unified == native && family(&other.file) == family(&rule.file);
-        if rule.unified != native && container.cgroup.iter().any(twice) {
-            log::info!("{}: {} is said in {}'s words, too", rule.origin, rule.file, hierarchy.version);
-            continue;
+        match said(rule, &container.cgroup, hierarchy.version) {
+            // Files made for many hosts say it twice: then the words of the one at hand are meant.
+            Said::Instead => {
+                log::info!("{}: {} is said in {}'s words, too", rule.origin, rule.file, hierarchy.version);
+            }
+            Said::Partly => rules.push((rule, hierarchy)),
+            Said::No if after_the_limit(&rule.file) => last.push((rule, hierarchy)),
+            Said::No => others.push((rule, hierarchy)),
         }
-        rules.push((rule, hierarchy));
     }
+    rules.append(&mut others);
+    rules.append(&mut last);
     Ok(rules)
 }
 

@@ -69,6 +69,68 @@ pub fn counterpart(file: &str) -> Option<String> {
     })
 }
 
+/// A file that goes by v2's name, whether a kernel has it or not. Some names are both layouts'; they are none of these.
+pub fn is_v2s(file: &str) -> bool {
+    matches!(
+        file,
+        "cpu.weight"
+            | "cpu.max"
+            | "cpuset.cpus.partition"
+            | "cpuset.cpus.exclusive"
+            | "cgroup.freeze"
+            | "memory.max"
+            | "memory.swap.max"
+            | "memory.low"
+            | "memory.min"
+            | "memory.high"
+    ) || file.starts_with("io.")
+        || file.starts_with("hugetlb.") && file.ends_with(".max")
+}
+
+/// What a limit of memory with swap is in the other layout depends on that of memory, wherever that is said: it is spelled,
+/// and written, after all others.
+pub fn after_the_limit(file: &str) -> bool {
+    matches!(file, "memory.memsw.limit_in_bytes" | "memory.swap.max")
+}
+
+/// What other rules of a container say of one that is not in the words of the hierarchy that it is written in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Said {
+    /// Nothing: it is translated.
+    No,
+    /// A part of it: it is translated, and written before them.
+    Partly,
+    /// The same, or what comes closest to it, in the hierarchy's words: they are meant, and it is for other hosts.
+    Instead,
+}
+
+/// Looks for it among `all` for a hierarchy of this version. Only a rule about the same setting stands for it: a file may have
+/// one setting of a controller in v1's words and another in v2's.
+pub fn said(rule: &CgroupRule, all: &[CgroupRule], version: Version) -> Said {
+    let native = version == Version::V2;
+    if rule.unified == native {
+        return Said::No;
+    }
+    let by = |file: &str| all.iter().any(|other| other.unified == native && other.file == file);
+    let throttled = || THROTTLES.iter().any(|(v1, _)| by(v1));
+    let (instead, partly) = match rule.file.as_str() {
+        // Rules for devices are a list, which is meant as a whole.
+        "devices.allow" | "devices.deny" => (by("devices.allow") || by("devices.deny"), false),
+        "io.max" => (false, throttled()),
+        "cpu.max" => (false, by("cpu.cfs_quota_us") || by("cpu.cfs_period_us")),
+        file if THROTTLES.iter().any(|(v1, _)| *v1 == file) => (false, by("io.max")),
+        "memory.soft_limit_in_bytes" => (by("memory.low") || by("memory.high"), false),
+        "memory.low" | "memory.min" | "memory.high" => (by("memory.soft_limit_in_bytes"), false),
+        file if file.starts_with("memory.kmem.") => (by("memory.max"), false),
+        file => (by(file) || counterpart(file).is_some_and(|file| by(&file)), false),
+    };
+    match (instead, partly) {
+        (true, _) => Said::Instead,
+        (false, true) => Said::Partly,
+        (false, false) => Said::No,
+    }
+}
+
 /// Translates rules one after the other: some need what an earlier one said.
 #[derive(Default)]
 pub struct Speller {
@@ -90,12 +152,24 @@ impl Speller {
     /// The rule as it is written in a hierarchy of this version.
     pub fn spell(&mut self, rule: &CgroupRule, version: Version) -> Result<Vec<Written>> {
         let spelled = match (rule.unified, version) {
-            (false, Version::V1) | (true, Version::V2) => vec![(rule.file.clone(), rule.value.clone())],
+            (false, Version::V1) | (true, Version::V2) => {
+                self.note(&rule.file, rule.value.trim());
+                vec![(rule.file.clone(), rule.value.clone())]
+            }
             (false, Version::V2) => self.in_v2_words(&rule.file, rule.value.trim())?,
             (true, Version::V1) => self.in_v1_words(&rule.file, rule.value.trim())?,
         };
         let written = |(file, value)| Written { file, value, origin: rule.origin.clone() };
         Ok(spelled.into_iter().map(written).collect())
+    }
+
+    /// What a rule in the hierarchy's own words says, for those that are not.
+    fn note(&mut self, file: &str, value: &str) {
+        match file {
+            "memory.limit_in_bytes" | "memory.max" => self.limit = bytes(value).ok(),
+            "cpu.max" => self.quota = value.split_ascii_whitespace().next().map(String::from),
+            _ => {}
+        }
     }
 
     fn in_v2_words(&mut self, file: &str, value: &str) -> Result<Vec<(String, String)>> {
@@ -180,7 +254,8 @@ impl Speller {
     fn in_v1_words(&mut self, file: &str, value: &str) -> Result<Vec<(String, String)>> {
         let one = |file: &str, value: String| Ok(vec![(file.to_string(), value)]);
         match file {
-            "cpuset.cpus" | "cpuset.mems" | "pids.max" | "rdma.max" | "misc.max" => one(file, value.into()),
+            "cpuset.cpus" | "cpuset.mems" | "pids.max" | "rdma.max" | "misc.max" | "devices.allow"
+            | "devices.deny" => one(file, value.into()),
             "cpuset.cpus.partition" => match value {
                 "root" => one("cpuset.cpu_exclusive", "1".into()),
                 "member" => one("cpuset.cpu_exclusive", "0".into()),

@@ -234,3 +234,116 @@ fn what_v2_cannot_say_is_refused_with_key_and_reason() {
     assert!(refused("devices.allow", "x").contains("type \"x\" is not a, b or c"));
     assert!(refused("devices.list", "a").contains("is not devices.allow or devices.deny"));
 }
+
+/// What is written for rules of both layouts' words, those of v2 behind `2:`.
+fn mixed(rules: &[&str], host: &Host) -> String {
+    let said: Vec<(&str, &str)> = rules.iter().map(|rule| rule.split_once('=').unwrap()).collect();
+    let mut both = with(&said);
+    for rule in &mut both.cgroup {
+        if let Some(file) = rule.file.strip_prefix("2:") {
+            (rule.file, rule.unified) = (file.to_string(), true);
+        }
+    }
+    let mut steps = Vec::new();
+    if let Err(error) = container(&both, &[], host, &mut steps) {
+        return error.to_string();
+    }
+    let written = steps.iter().filter_map(|planned| match &planned.step {
+        Step::WriteCgroup { file, value, .. } => Some(format!("{file}={value}")),
+        Step::DeviceProgram { rules, .. } => Some(format!("{} device rules", rules.len())),
+        _ => None,
+    });
+    written.collect::<Vec<_>>().join(" ")
+}
+
+/// Every controller on v1.
+fn v1_only() -> Host {
+    let names = ["cpuset", "cpu", "devices", "memory", "blkio", "pids"];
+    let controllers =
+        names.map(|name| Controller { name: name.into(), hierarchy: 1, enabled: true }).to_vec();
+    let hierarchies = names.map(|name| hierarchy(&format!("/cg/{name}"), &[name])).to_vec();
+    Host { hierarchies, controllers, cpus: 8, ..Host::default() }
+}
+
+/// Only what is said of the same setting stands for a rule: one controller's settings may be said in the words of both.
+#[test]
+fn no_setting_is_lost_for_another_one_of_its_controller() {
+    let profile = [
+        "memory.limit_in_bytes=64M",
+        "2:memory.low=16M",
+        "2:cpu.weight=50",
+        "cpu.cfs_period_us=50000",
+        "cpu.cfs_quota_us=25000",
+        "2:io.weight=50",
+        "blkio.throttle.read_bps_device=8:0 1048576",
+        "cpuset.mems=0",
+        "2:cpuset.cpus=0",
+    ];
+    assert_eq!(
+        mixed(&profile, &v2_only()),
+        "memory.max=64M memory.low=16M cpu.weight=50 cpu.max=max 50000 cpu.max=25000 io.weight=50 \
+         io.max=8:0 rbps=1048576 cpuset.mems=0 cpuset.cpus=0"
+    );
+    assert!(mixed(&profile, &v1_only()).contains("memory.low on cgroup v1: v1 has limits and soft limits"));
+    let without_low: Vec<&str> = profile.into_iter().filter(|rule| !rule.contains("low")).collect();
+    assert_eq!(
+        mixed(&without_low, &v1_only()),
+        "memory.limit_in_bytes=64M cpu.shares=512 cpu.cfs_period_us=50000 cpu.cfs_quota_us=25000 blkio.weight=250 \
+         blkio.throttle.read_bps_device=8:0 1048576 cpuset.mems=0 cpuset.cpus=0"
+    );
+    for (rules, on_v2, on_v1) in [
+        // One setting each, in the words of both, or in what comes closest.
+        (
+            &["memory.limit_in_bytes=64M", "2:memory.max=32M", "2:memory.swap.max=0"][..],
+            "memory.max=32M memory.swap.max=0",
+            "memory.limit_in_bytes=64M memory.memsw.limit_in_bytes=67108864",
+        ),
+        (
+            &["memory.limit_in_bytes=64M", "memory.soft_limit_in_bytes=32M", "2:memory.high=32M"],
+            "memory.max=64M memory.high=32M",
+            "memory.limit_in_bytes=64M memory.soft_limit_in_bytes=32M",
+        ),
+        (
+            &["cpu.cfs_quota_us=1000", "cpu.cfs_period_us=9000", "2:cpu.max=2000 8000"],
+            "cpu.max=2000 8000",
+            "cpu.cfs_period_us=8000 cpu.cfs_quota_us=2000 cpu.cfs_quota_us=1000 cpu.cfs_period_us=9000",
+        ),
+        (
+            &["cpu.cfs_period_us=50000", "2:cpu.max=25000 50000"],
+            "cpu.max=25000 50000",
+            "cpu.cfs_period_us=50000 cpu.cfs_quota_us=25000 cpu.cfs_period_us=50000",
+        ),
+        (
+            &["2:io.max=8:0 rbps=5", "blkio.throttle.write_bps_device=8:16 7"],
+            "io.max=8:16 wbps=7 io.max=8:0 rbps=5",
+            "blkio.throttle.read_bps_device=8:0 5 blkio.throttle.write_bps_device=8:16 7",
+        ),
+        (&["cpuset.cpus=0", "2:cpuset.cpus=1"], "cpuset.cpus=1", "cpuset.cpus=0"),
+        (
+            &["devices.deny=a", "2:devices.deny=a", "2:devices.allow=c 1:3 rw"],
+            "2 device rules",
+            "devices.deny=a",
+        ),
+        (&["2:devices.deny=a"], "1 device rules", "devices.deny=a"),
+    ] {
+        assert_eq!((mixed(rules, &v2_only()).as_str(), mixed(rules, &v1_only()).as_str()), (on_v2, on_v1));
+    }
+}
+
+#[test]
+fn memory_with_swap_comes_after_the_last_limit_of_memory() {
+    let rules = [
+        "memory.memsw.limit_in_bytes=96M",
+        "memory.limit_in_bytes=64M",
+        "pids.max=9",
+        "memory.limit_in_bytes=32M",
+    ];
+    assert_eq!(
+        mixed(&rules, &v1_only()),
+        "memory.limit_in_bytes=64M pids.max=9 memory.limit_in_bytes=32M memory.memsw.limit_in_bytes=96M"
+    );
+    assert_eq!(
+        mixed(&rules, &v2_only()),
+        "memory.max=64M pids.max=9 memory.max=32M memory.swap.max=67108864"
+    );
+}
