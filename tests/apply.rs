@@ -146,3 +146,68 @@ fn a_changed_profile_is_applied_or_not() {
     assert_eq!(sandbox.boardbox(&["stop", "-k", a]).code, 0);
     sandbox.assert_nothing_left(&[a, b]);
 }
+
+/// Each setting is what it says, also where its controller has others in the other layout's words, or they come in another order.
+#[test]
+fn settings_in_both_layouts_words_are_all_in_force() {
+    let sandbox = Sandbox::new();
+    let name = &sandbox.name("both");
+    let text = format!(
+        "lxc.rootfs = {ROOT}\nlxc.cgroup.memory.memsw.limit_in_bytes = 96M\nlxc.cgroup.memory.limit_in_bytes = 64M\n\
+         lxc.cgroup.cpu.cfs_quota_us = 20000\nlxc.cgroup2.cpu.weight = 50\nlxc.cgroup2.memory.swap.max = 16M\n\
+         lxc.cgroup2.devices.deny = a\nlxc.cgroup2.devices.allow = c 1:3 rw\n"
+    );
+    let file = sandbox.file("both.conf", &text);
+    says(&sandbox.boardbox(&["start", "-f", &file, "-n", name, "--", "/bin/sleep", "1000"]), 0, "");
+    let swap = either("memory", "100663296", "83886080");
+    for (file, value) in [
+        ("memory.limit_in_bytes", "67108864"),
+        ("memory.memsw.limit_in_bytes", swap),
+        ("cpu.weight", "50"),
+        ("cpu.cfs_quota_us", "20000"),
+        ("devices.list", "c 1:3 rw"),
+    ] {
+        assert_eq!(get(&sandbox, name, file), value, "{file}");
+    }
+    assert_eq!(sandbox.boardbox(&["stop", "-k", name]).code, 0);
+    sandbox.assert_nothing_left(&[name]);
+}
+
+/// A profile is all that counts: not the period that there was before.
+#[test]
+fn a_quota_without_a_period_has_the_usual_one() {
+    let sandbox = Sandbox::new();
+    let (a, b) = (&sandbox.name("a"), &sandbox.name("b"));
+    let quota = || (get(&sandbox, a, "cpu.cfs_quota_us"), get(&sandbox, a, "cpu.cfs_period_us"));
+    let file = profile(&sandbox, "cpu = { quota = 25000, period = 50000 }", "");
+    says(&sandbox.boardbox(&["start", "--profile", &file]), 0, "");
+    assert_eq!(quota(), ("25000".into(), "50000".into()));
+    profile(&sandbox, "cpu = { quota = 25000 }", "");
+    let said = sandbox.boardbox(&["apply", &file]);
+    assert_eq!((said.code, said.err.as_str()), (0, ""), "{said:?}");
+    assert_eq!(quota(), ("25000".into(), "100000".into()));
+    says(&sandbox.boardbox(&["apply", &file]), 0, "nothing to change\n");
+    assert_eq!(sandbox.boardbox(&["stop", "-k", a, b]).code, 0);
+    sandbox.assert_nothing_left(&[a, b]);
+}
+
+/// A weight is BFQ's where the kernel has no other file: it is read, changed and compared like one.
+#[test]
+fn a_weight_is_the_same_wherever_it_is_written() {
+    let sandbox = Sandbox::new();
+    let (a, b) = (&sandbox.name("a"), &sandbox.name("b"));
+    let weight = || get(&sandbox, a, either("blkio", "blkio.weight", "io.weight"));
+    let said = |text: &str| text.trim_start_matches("default ").to_string();
+    let file = profile(&sandbox, "io = { weight = 50 }", "");
+    says(&sandbox.boardbox(&["start", "--profile", &file]), 0, "");
+    assert_eq!(said(&weight()), either("blkio", "250", "50"));
+    let set = ["cgroup", a, either("blkio", "blkio.weight", "io.weight"), either("blkio", "300", "60")];
+    says(&sandbox.boardbox(&set), 0, "");
+    assert_eq!(said(&weight()), either("blkio", "300", "60"));
+    let back = sandbox.boardbox(&["apply", &file]);
+    assert_eq!((back.code, back.err.as_str()), (0, ""), "{back:?}");
+    assert_eq!(said(&weight()), either("blkio", "250", "50"));
+    says(&sandbox.boardbox(&["apply", &file]), 0, "nothing to change\n");
+    assert_eq!(sandbox.boardbox(&["stop", "-k", a, b]).code, 0);
+    sandbox.assert_nothing_left(&[a, b]);
+}
