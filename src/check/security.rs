@@ -56,7 +56,13 @@ pub fn check(board: &Board, report: &mut Report) {
         }
         if !container.own_network {
             let cause = "shares the board's network: its interfaces, its ports, its abstract sockets".into();
-            report.tell("host-network", at(container, "network"), cause, "");
+            let hint = match container.places.get("network") {
+                Some(_) => "",
+                None => {
+                    "to LXC 0.9.0, whose words these are, no interface means that; lxc.network.type = empty is the loopback alone"
+                }
+            };
+            report.tell("host-network", at(container, "network"), cause, hint);
         }
         if container.auto_mounts.sys == Some(AutoMode::Rw) {
             report.tell(

@@ -230,11 +230,21 @@ fn files(file: &mut Lines, c: &Container) {
 }
 
 fn network(file: &mut Lines, c: &Container) {
-    if c.own_network && c.network.is_empty() {
-        // Without any interface an LXC container has the host's.
-        file.gap();
-        let name = if file.old { "network.type" } else { "net.0.type" };
-        file.line("network", name, "empty");
+    // Without any interface it has the host's network to LXC 0.9.0, and is alone to today's.
+    match (c.own_network && c.network.is_empty(), file.old) {
+        (true, true) => {
+            file.gap();
+            file.line("network", "network.type", "empty");
+        }
+        (true, false) => {
+            file.gap();
+            file.line("network", "net.0.type", "empty");
+        }
+        (false, false) if !c.own_network => {
+            file.gap();
+            file.line("network", "net.0.type", "none");
+        }
+        _ => {}
     }
     for (number, nic) in c.network.iter().enumerate() {
         file.gap();

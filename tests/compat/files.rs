@@ -45,6 +45,20 @@ lxc.prlimit.nofile =\nlxc.apparmor.allow_nesting = 0\nlxc.log.syslog =",
         ours: Ours::Same,
     },
     Case {
+        what: "a file with today's names and without interfaces is alone with its loopback",
+        config: "lxc.signal.stop = SIGKILL",
+        script: "lxc-execute -n $N -- ip -o link | grep -o -e '^[0-9]*: [a-z0-9]*' | head -n 3",
+        lxc: Lxc::Prints("1: lo"),
+        ours: Ours::Same,
+    },
+    Case {
+        what: "a limit of memory with swap may stand before that of memory",
+        config: "lxc.cgroup.memory.memsw.limit_in_bytes = 96M\nlxc.cgroup.memory.limit_in_bytes = 64M",
+        script: "lxc-start -d -n $N -- sleep 1000; for f in limit memsw.limit; do lxc-cgroup -n $N memory.${f}_in_bytes | grep .; done",
+        lxc: Lxc::Prints("67108864\n100663296"),
+        ours: Ours::Same,
+    },
+    Case {
         what: "the signal that asks it to stop, and the last resort",
         config: "lxc.signal.halt = SIGTERM\nlxc.signal.stop = SIGKILL",
         script: "lxc-start -d -n $N -- sh -c 'trap \"echo halted >/tmp/said; exit\" TERM; touch /tmp/ready; while :; do sleep 0.1; done'

@@ -163,6 +163,15 @@ lxc.net.0.ipv4.address = 192.168.7.2/24\nlxc.net.0.ipv4.address = 192.168.8.2/24
         ours: Ours::Same,
     },
     Case {
+        what: "lxc-stop -W and -t 0 leave it at the signal",
+        config: "",
+        script: r#"lxc-start -d -n $N -- sh -c 'trap "echo asked >>/tmp/asked" PWR; touch /tmp/ready; while :; do sleep 0.02; done'
+                   while [ ! -e $R/tmp/ready ]; do sleep 0.02; done; lxc-stop -n $N -W -t 1; echo $?; sleep 2; lxc-info -n $N -sH
+                   lxc-stop -n $N -t 0; echo $?; sleep 0.5; lxc-info -n $N -sH; cat $R/tmp/asked"#,
+        lxc: Lxc::Prints("0\nRUNNING\n0\nRUNNING\nasked\nasked"),
+        ours: Ours::Same,
+    },
+    Case {
         what: "an init that does not handle the stop signal",
         config: "",
         script: "lxc-start -d -n $N -- /bin/sleep 1000; begun=$(date +%s); lxc-stop -n $N -t 2; echo $?

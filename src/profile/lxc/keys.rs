@@ -163,6 +163,21 @@ const KEYS: &[(&str, Key)] = &[
     ("net", Key::Network),
 ];
 
+/// How names begin that were others before LXC 2.1, or none.
+const TODAYS: &[&str] = &[
+    "net.",
+    "rootfs.path",
+    "uts.",
+    "tty.",
+    "pty.",
+    "console.",
+    "log.",
+    "mount.fstab",
+    "apparmor.",
+    "signal.",
+    "cgroup2.",
+];
+
 /// Families whose names go on with the kernel's, none of them applied yet.
 const FAMILIES: &[&str] = &["limit.", "prlimit.", "proc.", "sysctl.", "namespace.share.", "share."];
 
@@ -182,6 +197,7 @@ impl Reader {
     /// Applies `key` (with its `lxc.`); `origin` is the place of `value`. An error without an origin is about the key.
     pub fn key(&mut self, key: &str, value: &str, origin: &Origin) -> Result<()> {
         let name = key.strip_prefix("lxc.").unwrap_or(key);
+        self.todays |= TODAYS.iter().any(|today| name.starts_with(today));
         if let Some(rest) = name.strip_prefix("network.") {
             return self.nic(rest, true, value, origin);
         }

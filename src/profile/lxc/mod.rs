@@ -79,6 +79,9 @@ struct Reader {
     circle: bool,
     /// The polite signal was said by its own name: `stopsignal` is the last resort then.
     halt: bool,
+    /// It has names of LXC 2.1 or later: to these versions a container without interfaces is alone with its loopback, while to
+    /// 0.9.0 it has the host's network.
+    todays: bool,
     /// `stopsignal` was said, which is the polite signal where no other is.
     stop: bool,
 }
@@ -93,6 +96,7 @@ impl Reader {
             circle: false,
             halt: false,
             stop: false,
+            todays: false,
         }
     }
 
@@ -184,8 +188,9 @@ impl Reader {
     /// What only the whole file can tell: NICs that lack something, mount entries that lost a blank.
     fn finish(mut self) -> (Container, Findings) {
         let container = &mut self.container;
+        let hosts = self.sections.iter().any(nic::Section::is_none);
         container.network = nic::finish(self.sections, &mut self.findings.wrong);
-        container.own_network = !container.network.is_empty();
+        container.own_network = !container.network.is_empty() || self.todays && !hosts;
         let prefixes: Vec<&str> =
             container.rootfs.iter().chain(&container.rootfs_mount).map(|path| path.as_str()).collect();
         for mount in &mut container.mounts {

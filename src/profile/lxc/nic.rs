@@ -124,6 +124,11 @@ impl Section {
         }
     }
 
+    /// It asks for the host's network.
+    pub fn is_none(&self) -> bool {
+        self.kind == Some(Kind::None)
+    }
+
     fn set(&mut self, key: Key, value: &str) -> Result<()> {
         let nic = &mut self.nic;
         match key {

@@ -83,7 +83,9 @@ fn todays_names_mean_the_same() {
         ("rootfs = /r", "rootfs.path = dir:/r"),
         ("arch = x86", "arch = i686"),
     ] {
-        assert_eq!(model(&format!("lxc.{old}")), model(&format!("lxc.{new}")));
+        // With an interface: without one they differ (`own_network`).
+        let with = |line: &str| model(&format!("lxc.network.type = empty\nlxc.{line}"));
+        assert_eq!(with(old), with(new));
     }
 }
 
@@ -275,7 +277,8 @@ fn an_empty_value_is_as_if_nothing_had_been_said() {
     let unset = |key: &str| !matches!(key, "lxc.include" | "lxc.arch" | "lxc.net" | "lxc.network");
     for (key, applied) in keys::tests::all().filter(|(key, _)| unset(key)) {
         let said = if applied { format!("{key} = {}\n", value(&key)) } else { String::new() };
-        assert_eq!(model(&format!("{said}{key} =\n")), model(""), "{key}");
+        let interface = "lxc.network.type = empty\n";
+        assert_eq!(model(&format!("{interface}{said}{key} =\n")), model(interface), "{key}");
     }
     let nic = "lxc.net.0.type = macvlan\nlxc.net.0.link = br0\n";
     for (key, value) in [
@@ -293,8 +296,11 @@ fn an_empty_value_is_as_if_nothing_had_been_said() {
         assert_eq!(model(&format!("{nic}lxc.net.0.{key} = {value}\nlxc.net.0.{key} =")), model(nic), "{key}");
     }
     assert!(error(format!("{nic}lxc.net.0.link =")).contains("has no link"));
-    assert_eq!(model(&format!("{nic}lxc.net =")), model(""));
+    assert!(model(&format!("{nic}lxc.net =")).network.is_empty());
     assert_eq!(model("lxc.net.0.type = none"), model(""));
+    // Without interfaces: 0.9.0's words are the host's network, today's are none at all.
+    assert!(!model("lxc.utsname = a").own_network && model("lxc.uts.name = a").own_network);
+    assert!(!model("lxc.uts.name = a\nlxc.net.0.type = none").own_network);
     assert!(model(&format!("{nic}lxc.net.1.type = none")).own_network);
     let rules =
         model("lxc.cgroup.cpu.shares = 1\nlxc.cgroup2.cpu.weight = 2\nlxc.cgroup.cpu.shares =").cgroup;
@@ -347,7 +353,7 @@ fn values_have_the_forms_lxc_takes() {
     assert_eq!((c.rootfs.as_deref(), c.rootfs_read_only), (Some("/srv/r"), true));
     assert_eq!(c.log_level, Some(log::LevelFilter::Debug));
     assert_eq!(c.cgroup[0].value, "c 1:3 rwm");
-    assert!(!c.own_network);
+    assert!(c.own_network && c.network.is_empty());
 }
 
 #[test]
