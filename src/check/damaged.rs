@@ -100,7 +100,7 @@ fn damaged_profiles_are_checked() {
     };
     let seeds =
         [include_str!("../../boards/p4080ds.toml"), include_str!("../../tests/check/right-network.toml")];
-    for round in 0..3000 {
+    for round in 0..crate::profile::mutations::rounds(3000) {
         let (board, found) = toml::survey(&random.damaged(seeds[round % 2].as_bytes()), &"damaged".into());
         look(&board, found);
     }

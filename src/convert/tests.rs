@@ -266,7 +266,7 @@ fn generated_files_are_the_same_again() {
         .map(String::as_str)
         .filter(|key| *key != "lxc.include" && !key.contains("lxc.network"))
         .collect();
-    for _ in 0..1000 {
+    for _ in 0..crate::profile::mutations::rounds(1000) {
         let mut text = String::new();
         let mut kept = false;
         for _ in 0..random.below(12) {
@@ -547,7 +547,7 @@ fn a_damaged_file_is_no_reason_to_panic() {
         "mount { cpu = /cg/cpu; }\ngroup a/b { perm { task { uid = 1; } } cpu { cpu.shares = \"1\"; } }";
     let toml = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/boards/p4080ds.toml")).unwrap();
     let mut random = Random(88675123);
-    for round in 0..600 {
+    for round in 0..crate::profile::mutations::rounds(600) {
         let (name, text) =
             [("x.conf", COMMENTED), ("x.toml", toml.as_str()), ("cg.conf", cgconfig)][round % 3];
         let mut bytes = text.as_bytes().to_vec();

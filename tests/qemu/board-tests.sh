@@ -359,7 +359,8 @@ b 8:0 rw'
 unit_tests() {
     cd /tmp
     code=0
-    /test/unit-tests --test-threads 4 >/tmp/unit-tests.log 2>&1 || code=$?
+    # What is damaged at random, a tenth as often: qemu-user has done all of it.
+    BOARDBOX_TEST_SHARE=10 /test/unit-tests --test-threads 4 >/tmp/unit-tests.log 2>&1 || code=$?
     grep '^test result' /tmp/unit-tests.log >>/tmp/notes
     [ $code = 0 ] || { grep -v '\.\.\. ok$' /tmp/unit-tests.log; return 1; }
 }
@@ -416,7 +417,12 @@ main() {
     try old_kernel_up "on Linux 3.2's system calls: up and down"
 }
 
-starts=${2:-200}
+# Two hundred where LXC 0.9.0 hangs in some of twenty; fewer where it takes time from other tests only.
+case $(uname -m) in
+    ppc*) starts=200 ;;
+    *) starts=50 ;;
+esac
+starts=${2:-$starts}
 case ${1:-main} in
     main) main ;;
     # A boot of its own: the kernel keeps controllers together, or apart, once cgroups have been made.
