@@ -359,7 +359,7 @@ b 8:0 rw'
 unit_tests() {
     cd /tmp
     code=0
-    # What is damaged at random, a tenth as often: qemu-user has done all of it.
+    # What is damaged at random, a tenth as often: elsewhere all of it was done.
     BOARDBOX_TEST_SHARE=10 /test/unit-tests --test-threads 4 >/tmp/unit-tests.log 2>&1 || code=$?
     grep '^test result' /tmp/unit-tests.log >>/tmp/notes
     [ $code = 0 ] || { grep -v '\.\.\. ok$' /tmp/unit-tests.log; return 1; }
