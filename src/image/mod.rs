@@ -60,6 +60,9 @@ pub fn build(parts: &Parts) -> Result<(Tree, Vec<Error>)> {
     for file in &parts.tables {
         table::apply(&mut tree, file)?;
     }
+    if parts.profile.is_some() {
+        profile::boots(&tree, &mut warnings);
+    }
     tree.tell_lost(&mut warnings);
     Ok((tree, warnings))
 }
