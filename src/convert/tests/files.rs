@@ -171,3 +171,29 @@ devices = { deny = [\"a\"], allow = [\"c 1:3 rw\"] }
     let made: Vec<Container> = source.containers.into_iter().map(|one| canonical(one.0)).collect();
     assert_eq!(again, made);
 }
+
+#[test]
+fn what_an_empty_interface_can_not_have_is_told() {
+    let files = Files::new("empty");
+    let text = "lxc.network.type = empty\nlxc.network.flags = up\nlxc.network.hwaddr = 02:00:00:00:00:01\n\
+                lxc.network.type = empty\n";
+    let mut source = files.read("c.conf", text).unwrap();
+    let text = source.to_toml();
+    assert_eq!(from_toml(&text).network.len(), 2, "{text}");
+    assert!(!text.contains("hwaddr") && !text.contains("up = "), "{text}");
+    let told =
+        "c.conf:1:20: all but type of interface 0, which is empty,: has no equal in a profile: left out";
+    assert_eq!(files.warnings(&source), [told]);
+}
+
+/// The reader wants both limits; an LXC file may say one of them, or none that is a number.
+#[test]
+fn memory_with_swap_alone_stays_the_files() {
+    for before in ["", "lxc.cgroup.memory.limit_in_bytes = -1\n"] {
+        let files = Files::new("swap");
+        let text = format!("{before}lxc.cgroup.memory.memsw.limit_in_bytes = 96M\n");
+        let text = files.read("c.conf", &text).unwrap().to_toml();
+        assert!(text.contains("[\"memory.memsw.limit_in_bytes\", \"96M\"]"), "{text}");
+        assert_eq!(from_toml(&text).cgroup.iter().filter(|rule| rule.value == "96M").count(), 1);
+    }
+}
