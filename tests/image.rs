@@ -473,3 +473,39 @@ fn an_address_that_is_to_be_drawn_stays_one() {
         assert!(one.contains(&format!("hwaddr = \"00:16:3e:xx:xx:0{number}\"\n")), "{one}");
     }
 }
+
+/// docs/commands.md's example, with what it names: nothing is missing for a boot, and nothing of rootfs/ is there but etc.
+#[test]
+fn the_documents_example_is_one_that_boots() {
+    let scratch = Scratch::new("example");
+    let text = std::fs::read_to_string(Path::new(TOP).join("docs/commands.md")).unwrap();
+    let script = text.split("```sh\n").find(|part| part.starts_with("cat >nodes")).unwrap();
+    let script = script.split("```").next().unwrap().replace("boardbox image", &format!("{BOARDBOX} image"));
+    let profile = "[board]\nname = 'b'\n[[container]]\nname = 'logger'\nrootfs = '/srv/logger'\n";
+    for (name, text) in [
+        ("busybox/_install/sbin/init", ""),
+        ("logger/full/sbin/init", ""),
+        ("dist/boardbox-powerpc", ""),
+        ("hostname", "b\n"),
+        ("board.toml", profile),
+    ] {
+        scratch.write(name, text, 0o755);
+    }
+    symlink("full", scratch.0.join("logger/root")).unwrap();
+    symlink(Path::new(TOP).join("rootfs"), scratch.0.join("rootfs")).unwrap();
+    let said = shell(&scratch.0, &format!("{{ {script} }} 2>&1"));
+    assert!(said.starts_with("rootfs.cpio.gz: ") && said.lines().count() == 1, "{said}");
+    let listed = shell(&scratch.0, "gzip -dc rootfs.cpio.gz | busybox cpio -t 2>/dev/null");
+    for name in [
+        "proc",
+        "sys",
+        "init",
+        "etc/inittab",
+        "etc/init.d/S50boardbox",
+        "srv/logger/proc",
+        "usr/sbin/boardbox",
+    ] {
+        assert!(listed.lines().any(|line| line == name), "{name} is not in\n{listed}");
+    }
+    assert!(!listed.contains("README") && !listed.contains("systemd"), "{listed}");
+}
