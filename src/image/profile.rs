@@ -59,20 +59,45 @@ fn whole(path: &str, board: &Board, warnings: &mut Vec<Error>) -> Result<Vec<u8>
 /// What each container's root file system needs to be mounted: the directories and files that something is mounted on. A
 /// read-only one can not get them on the board. A container whose programs are all bound from the board is no more than
 /// these.
-pub fn complete(tree: &mut Tree, path: &str, warnings: &mut Vec<Error>) -> Result<()> {
+pub fn complete(tree: &mut Tree, path: &str, warnings: &mut Vec<Error>) -> Result<Vec<Unknown>> {
+    let mut unknown = Vec::new();
     for container in &toml::read(path)?.containers {
         if let Some(rootfs) = &container.rootfs {
             tree.directory(rootfs)?;
             // Its links lead where they do for the container, whose / this is.
             let base = tree.resolve(rootfs, true)?;
-            points(tree, container, &base, warnings)?;
+            points(tree, container, &base, &mut unknown)?;
             starts(tree, container, &base, warnings);
+        }
+    }
+    Ok(unknown)
+}
+
+/// A bind whose source is not in the image yet: it has a directory.
+pub struct Unknown {
+    mount: Mount,
+    /// Where that is, from the image's root.
+    place: String,
+    warning: Error,
+}
+
+/// What a table has made meanwhile is a source, too: a device is bound on a file.
+pub fn settle(tree: &mut Tree, unknown: Vec<Unknown>, warnings: &mut Vec<Error>) -> Result<()> {
+    for Unknown { mount, place, warning } in unknown {
+        match kind(tree, &mount) {
+            Some(CreateTarget::File) => tree.put(&place, empty())?,
+            Some(CreateTarget::Dir) => {}
+            None => warnings.push(warning),
         }
     }
     Ok(())
 }
 
-fn points(tree: &mut Tree, container: &Container, base: &str, warnings: &mut Vec<Error>) -> Result<()> {
+fn empty() -> Entry {
+    Entry::new(Kind::Text(Vec::new()), 0o644)
+}
+
+fn points(tree: &mut Tree, container: &Container, base: &str, unknown: &mut Vec<Unknown>) -> Result<()> {
     let AutoMounts { proc, sys, cgroup } = &container.auto_mounts;
     let own = [
         ("dev", container.dev == Dev::Tmpfs),
@@ -92,16 +117,18 @@ fn points(tree: &mut Tree, container: &Container, base: &str, warnings: &mut Vec
         if tree.get_in(base, &point).is_some() || container.dev == Dev::Tmpfs && point.starts_with("dev/") {
             continue;
         }
-        let kind = kind(tree, mount).unwrap_or_else(|| {
-            let what = format!("bind source {} is not in the image", shown(&mount.source));
-            let cause = format!("{what}: a directory is made to bind it on");
-            let error = Error::config(cause).hint("create = \"file\" or \"dir\" says what it is");
-            warnings.push(error.tried(format!("container \"{}\"", container.name)).at(&mount.origin));
-            CreateTarget::Dir
-        });
+        let kind = kind(tree, mount);
         match kind {
-            CreateTarget::File => tree.put_in(base, &point, Entry::new(Kind::Text(Vec::new()), 0o644))?,
-            CreateTarget::Dir => tree.directory_in(base, &point)?,
+            Some(CreateTarget::File) => tree.put_in(base, &point, empty())?,
+            Some(CreateTarget::Dir) | None => tree.directory_in(base, &point)?,
+        }
+        if kind.is_none() {
+            let what = format!("bind source {} is not in the image", shown(&mount.source));
+            let error = Error::config(format!("{what}: a directory is made to bind it on"))
+                .tried(format!("container \"{}\"", container.name))
+                .hint("create = \"file\" or \"dir\" says what it is");
+            let (mount, place) = (mount.clone(), tree.resolve_in(base, &point, true)?);
+            unknown.push(Unknown { warning: error.at(&mount.origin), mount, place });
         }
     }
     Ok(())

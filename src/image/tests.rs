@@ -152,9 +152,16 @@ fn what_is_mounted_on_is_of_its_sources_kind() {
                    { bind = '/etc/hosts', to = 'etc/hosts' }, { bind = '/opt/app', to = 'opt/app' },\n\
                    { bind = '/etc/resolv.conf', to = 'etc/resolv.conf', create = 'file' },\n\
                    { bind = '/tmp/spool', to = 'spool', create = 'dir' }, { type = 'tmpfs', to = 'tmp' },\n\
-                   { bind = '/etc/localtime', to = 'etc/localtime' }]\n";
-    let files =
-        [("p.toml", profile), ("board/etc/hosts", "x"), ("board/opt/app/x", "x"), ("board/tmp/spool", "x")];
+                   { bind = '/etc/localtime', to = 'etc/localtime' },\n\
+                   { bind = '/dev/mtd0', to = 'flash/mtd0' }, { bind = '/dev/shm', to = 'flash/shm' }]\n";
+    let table = "/dev/mtd c 600 0 0 90 0 0 2 1\n/dev/shm d 1777 0 0\n/srv/c/flash d 700 7 7\n";
+    let files = [
+        ("p.toml", profile),
+        ("table", table),
+        ("board/etc/hosts", "x"),
+        ("board/opt/app/x", "x"),
+        ("board/tmp/spool", "x"),
+    ];
     let links = [("etc/resolv.conf", "../tmp/resolv.conf"), ("etc/localtime", "/run/localtime")];
     let (tree, warnings) = image("kinds", "toml", &files, &links);
     let inside: Vec<(&str, bool)> = tree
@@ -163,8 +170,8 @@ fn what_is_mounted_on_is_of_its_sources_kind() {
         .filter_map(|(path, entry)| Some((path.strip_prefix("srv/c/")?, entry.kind == Kind::Directory)))
         .collect();
     let dirs = ["bin", "dev", "etc", "etc/localtime", "opt", "opt/app", "proc", "spool", "sys", "sys/fs"];
-    let files = ["etc/hosts", "etc/resolv.conf"];
-    let dirs = dirs.iter().chain(&["sys/fs/cgroup", "tmp"]).map(|path| (*path, true));
+    let files = ["etc/hosts", "etc/resolv.conf", "flash/mtd0"];
+    let dirs = dirs.iter().chain(&["sys/fs/cgroup", "tmp", "flash", "flash/shm"]).map(|path| (*path, true));
     let mut expected: Vec<(&str, bool)> = dirs.chain(files.map(|path| (path, false))).collect();
     expected.sort_unstable();
     assert_eq!(inside, expected);
