@@ -93,6 +93,40 @@ fn a_target_tree_gets_the_file_its_names_and_the_init_script() {
     }
 }
 
+#[test]
+fn what_calls_the_program_calls_it_where_it_is() {
+    for (init, files) in [
+        ("busybox", &["etc/init.d/S50boardbox"][..]),
+        ("sysvinit", &["etc/init.d/boardbox"]),
+        ("openrc", &["etc/init.d/boardbox"]),
+        (
+            "systemd",
+            &[
+                "opt/bb/lib/systemd/system/boardbox.service",
+                "opt/bb/lib/systemd/system/boardbox-down.service",
+            ],
+        ),
+    ] {
+        let tree = Scratch::new(&format!("prefix-{init}"));
+        let mut install = script("install");
+        install.env("DESTDIR", tree.path()).env("INIT", init).env("DOCS", "0").env("PREFIX", "/opt/bb");
+        run(&mut install);
+        for file in files {
+            let text = std::fs::read_to_string(tree.0.join(file)).unwrap();
+            let called =
+                if init == "busybox" { "PATH=/opt/bb/sbin:$PATH\n" } else { "/opt/bb/sbin/boardbox" };
+            assert!(text.contains(called) && !text.contains("/usr/sbin/boardbox"), "{init}: {text}");
+            assert!(init == "systemd" || text.starts_with("#!/"), "{init}: {text}");
+        }
+        // In its usual place they are as they are in the source tree.
+        run(install.env("PREFIX", "/usr"));
+        if init == "busybox" {
+            let here = std::fs::read(Path::new(TOP).join("rootfs/etc/init.d/S50boardbox")).unwrap();
+            assert_eq!(std::fs::read(tree.0.join(files[0])).unwrap(), here);
+        }
+    }
+}
+
 /// In mounts of its own: the script writes to the system it runs on.
 fn privately(script: &str) -> Output {
     let mut command = Command::new("unshare");
@@ -146,10 +180,15 @@ fn a_profile_that_names_other_files_is_installed_as_one() {
     let installed = tree.0.join("etc/boardbox/board.toml");
     let read = |path: &Path| boardbox::profile::toml::read(path.to_str().unwrap()).unwrap();
     let (there, here) = (read(&installed), read(&Path::new(TOP).join("boards/qemu-ppce500.toml")));
-    assert_eq!((there.containers, there.bridges), (here.containers, here.bridges));
+    assert_eq!((there.containers, there.bridges), (here.containers.clone(), here.bridges));
     let mode = std::os::unix::fs::MetadataExt::mode(&std::fs::metadata(&installed).unwrap());
     assert_eq!(mode & 0o777, 0o644);
     assert!(!std::fs::read_to_string(&installed).unwrap().contains("extends"));
+    // Also by a name that does not say so.
+    let own = tree.0.join("board.cfg");
+    std::fs::write(&own, format!("extends = '{TOP}/boards/qemu-ppce500.toml'\n")).unwrap();
+    run(install.env("PROFILE", &own));
+    assert_eq!(read(&installed).containers, here.containers);
 }
 
 /// Buildroot's package, by make: Buildroot itself is stood in for by what its infrastructure defines and calls.
@@ -175,7 +214,9 @@ fn buildroots_package_installs_what_it_says() {
             work.path()
         );
         std::fs::write(&file, format!("{head}{rules}")).unwrap();
-        Command::new("make").arg("--no-print-directory").args(["-f"]).arg(&file).output().unwrap()
+        // Not in the source tree, nor beside a profile that is named by itself.
+        let mut make = Command::new("make");
+        make.arg("--no-print-directory").arg("-f").arg(&file).current_dir(&work.0).output().unwrap()
     };
     let steps = "include $(BR2_EXTERNAL_BOARDBOX_PATH)/external.mk\nall: $(BUILD)/.stamp\n.PHONY: $(BUILD)/.stamp\n\
          $(BUILD)/.stamp:\n\ttest $(BOARDBOX_IS_A_PACKAGE) = y\n\t$(BOARDBOX_BUILD_CMDS)\n\
@@ -185,10 +226,13 @@ fn buildroots_package_installs_what_it_says() {
             format!("BR2_PACKAGE_BOARDBOX_PROFILE = \"{profile}\"\nBR2_PACKAGE_BOARDBOX_LXC_NAMES = y\n");
         format!("{top}BUILD = {}\n{steps}", build.display())
     };
-    let made = make(&rules(&format!("{TOP}/boards/qemu-ppce500.toml")));
+    // A profile relative to Buildroot's top.
+    let own = format!("extends = '{TOP}/boards/qemu-ppce500.toml'\n");
+    std::fs::write(work.0.join("own.toml"), own).unwrap();
+    let made = make(&rules("own.toml"));
     assert!(made.status.success(), "{}", text(&made));
     let said = text(&made);
-    for option in ["MACVLAN", "BPF_SYSCALL", "CPUSETS_V1", "MEMCG_V1"] {
+    for option in ["MACVLAN", "BPF_SYSCALL", "CPUSETS_V1", "MEMCG_V1", "SYSVIPC", "BLK_DEV_THROTTLING"] {
         assert!(said.contains(&format!("enable CONFIG_{option}\n")), "{option}: {said}");
     }
     let target = Scratch(work.0.join("target"));
@@ -208,9 +252,63 @@ fn buildroots_package_installs_what_it_says() {
     let made = make(&rules(&bad));
     assert!(!made.status.success() && text(&made).contains("unknown key \"nam\""), "{}", text(&made));
     assert!(!work.0.join("target/etc/boardbox/board.toml").exists());
-    std::fs::remove_file(build.join("dist/boardbox-aarch64")).unwrap();
+    // One that can not be checked is not taken unseen.
+    let here = build.join("dist").join(format!("boardbox-{}", std::env::consts::ARCH));
+    std::fs::remove_file(&here).unwrap();
+    let made = make(&rules("own.toml"));
+    let wanted = format!("boardbox: run make dist/boardbox-{} in", std::env::consts::ARCH);
+    assert!(!made.status.success() && text(&made).contains(&wanted), "{}", text(&made));
+    assert!(!work.0.join("target/etc/boardbox/board.toml").exists());
+    let _ = std::fs::remove_file(build.join("dist/boardbox-aarch64"));
     let made = make(&rules(""));
     assert!(text(&made).contains("boardbox: run make dist/boardbox-aarch64 in"), "{}", text(&made));
+}
+
+/// The recipe's own shell, with what bitbake would put into it.
+#[test]
+fn yoctos_recipe_checks_the_profile_and_puts_the_units_where_systemd_is() {
+    let recipe = format!("{TOP}/packaging/yocto/recipes-containers/boardbox/boardbox_0.1.0.bb");
+    let recipe = std::fs::read_to_string(recipe).unwrap();
+    let work = Scratch::new("yocto");
+    let source = work.0.join("source");
+    std::fs::create_dir_all(source.join("dist")).unwrap();
+    for name in ["scripts", "rootfs", "docs", "boards"] {
+        std::os::unix::fs::symlink(Path::new(TOP).join(name), source.join(name)).unwrap();
+    }
+    std::fs::copy(BOARDBOX, source.join("dist/boardbox-aarch64")).unwrap();
+    let task = |name: &str, units: &str| {
+        let body = recipe.split_once(&format!("\n{name}() {{\n")).unwrap().1.split_once("\n}\n").unwrap().0;
+        let mut body = format!("set -e\nbbfatal() {{ echo \"$*\"; exit 1; }}\n{body}\n");
+        let python = body.lines().find(|line| line.contains("${@")).unwrap_or("none").to_string();
+        body = body.replace(&python, "init=systemd");
+        for (name, value) in [
+            ("S", source.to_str().unwrap()),
+            ("D", work.0.join("image").to_str().unwrap()),
+            ("prefix", "/usr"),
+            ("systemd_system_unitdir", units),
+            ("BOARDBOX_ARCH", "aarch64"),
+            ("BUILD_ARCH", "x86_64"),
+            ("BOARDBOX_PROFILE", &format!("{TOP}/boards/qemu-virt-aarch64.toml")),
+        ] {
+            body = body.replace(&format!("${{{name}}}"), value);
+        }
+        assert!(!body.contains("${"), "{body}");
+        Command::new("sh").arg("-c").arg(&body).current_dir(&work.0).output().unwrap()
+    };
+    let said = task("do_compile", "");
+    let wanted = "run make dist/boardbox-x86_64 in ";
+    assert!(!said.status.success() && text(&said).starts_with(wanted), "{}", text(&said));
+    std::fs::copy(BOARDBOX, source.join("dist/boardbox-x86_64")).unwrap();
+    assert!(task("do_compile", "").status.success());
+    for units in ["/lib/systemd/system", "/usr/lib/systemd/system"] {
+        let image = Scratch(work.0.join("image"));
+        let said = task("do_install", units);
+        assert!(said.status.success(), "{}", text(&said));
+        let found: Vec<String> = image.list().into_iter().filter(|line| line.contains(".service")).collect();
+        let wanted = |name: &str| format!("644 {}/{name}.service", units.trim_start_matches('/'));
+        assert_eq!(found, [wanted("boardbox-down"), wanted("boardbox")]);
+        assert!(units.starts_with("/usr") || !image.0.join("usr/lib/systemd").exists());
+    }
 }
 
 #[test]

@@ -5,6 +5,7 @@ use crate::plan::cgroups::spelling::Said;
 use crate::plan::cgroups::{self, spelling};
 use crate::plan::host::{Hierarchy, Host, Version};
 use crate::plan::mounts::{is_bind, target};
+use crate::profile::container::Dev;
 use crate::profile::{Board, Container, Layout};
 
 /// The controllers of cgroup v2, as Documentation/admin-guide/cgroup-v2.rst lists them.
@@ -55,7 +56,13 @@ fn spelled(container: &Container, version: Version, report: &mut Report) {
 }
 
 fn mounts(container: &Container, report: &mut Report) {
-    let mut seen: Vec<String> = Vec::new();
+    let own = [
+        ("proc", container.auto_mounts.proc.is_some()),
+        ("sys", container.auto_mounts.sys.is_some()),
+        ("dev", container.dev == Dev::Tmpfs),
+    ];
+    let own = own.into_iter().filter(|own| own.1).map(|own| own.0);
+    let mut seen: Vec<String> = own.clone().map(String::from).collect();
     for mount in &container.mounts {
         if is_bind(mount) && !mount.source.starts_with('/') {
             let cause = format!("bind source \"{}\" is not absolute", mount.source.escape_default());
@@ -72,10 +79,18 @@ fn mounts(container: &Container, report: &mut Report) {
             );
             continue;
         };
-        let path = path.trim_matches('/').to_string();
+        let parts: Vec<&str> = path.split('/').filter(|part| !matches!(*part, "" | ".")).collect();
+        let path = parts.join("/");
         if seen.contains(&path) {
-            let cause = format!("something is mounted on /{path} before: it is hidden");
-            report.tell("mount-twice", &mount.origin, cause, "");
+            let (what, hint) = match own.clone().any(|own| own == path) {
+                true => (
+                    "boardbox's own",
+                    "proc, sys and dev, or lxc.mount.auto and lxc.autodev, say what that is",
+                ),
+                false => ("something", ""),
+            };
+            let cause = format!("{what} is mounted on /{path} before: it is hidden");
+            report.tell("mount-twice", &mount.origin, cause, hint);
         }
         seen.push(path);
     }

@@ -6,7 +6,7 @@ use crate::plan::vepa::{Pair, pairs};
 use crate::profile::container::{Nic, NicKind};
 use crate::profile::value::{Gateway4, Gateway6, Mac, MacvlanMode};
 use crate::profile::{Board, Container};
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 
 /// An address somewhere on a link.
 struct Address<'a> {
@@ -20,10 +20,29 @@ struct Address<'a> {
     container: Option<usize>,
 }
 
+/// The two addresses of an IPv4 subnet that are no host's.
+#[derive(Clone, Copy, PartialEq)]
+enum Edge {
+    /// The subnet itself.
+    First,
+    /// Its broadcast address.
+    Last,
+}
+
 impl Address<'_> {
     /// The address without its host part, of this length.
     fn subnet(&self, prefix: u8) -> u128 {
         bits(self.ip) & mask(self.ip, prefix)
+    }
+
+    /// What `ip` is in its subnet, if it is no host there; where there are two addresses both are hosts.
+    fn edge(&self, ip: IpAddr) -> Option<Edge> {
+        let all = !mask(ip, self.prefix) & (u128::MAX >> (128 - width(ip)));
+        match bits(ip) & all {
+            _ if !ip.is_ipv4() || self.prefix >= 31 => None,
+            0 => Some(Edge::First),
+            host => (host == all).then_some(Edge::Last),
+        }
     }
 
     /// One that reaches `ip` without a gateway.
@@ -159,20 +178,18 @@ fn subnets(addresses: &[Address<'_>], report: &mut Report) {
 
 fn kind(address: &Address<'_>, report: &mut Report) {
     let ip = address.ip;
-    let host = bits(ip) & !mask(ip, address.prefix);
-    let all = !mask(ip, address.prefix) & (u128::MAX >> (128 - width(ip)));
     let what = if ip.is_unspecified() {
         "stands for no address"
     } else if ip.is_loopback() {
         "is the loopback's"
     } else if ip.is_multicast() {
         "is a multicast address"
-    } else if ip.is_ipv4() && address.prefix < 31 && host == 0 {
-        "is the subnet itself, no host in it"
-    } else if ip.is_ipv4() && address.prefix < 31 && host == all {
-        "is the subnet's broadcast address"
     } else {
-        return;
+        match address.edge(ip) {
+            Some(Edge::First) => "is the subnet itself, no host in it",
+            Some(Edge::Last) => "is the subnet's broadcast address",
+            None => return,
+        }
     };
     let cause = format!("{}: {ip}/{} {what}", address.who, address.prefix);
     report.tell("not-a-host-address", address.at, cause, "");
@@ -235,6 +252,8 @@ fn gateways(
 ) {
     let (mut v4, mut v6) = (false, false);
     for (number, nic) in container.network.iter().enumerate() {
+        // An empty one gets no route, whatever an LXC file says of it.
+        let Some((link, _)) = link(nic) else { continue };
         let gateway4 = nic.gateway4.map(|gateway| match gateway {
             Gateway4::Auto => None,
             Gateway4::Address(ip) => Some(IpAddr::V4(ip)),
@@ -254,21 +273,25 @@ fn gateways(
                 report.tell("gateway-twice", at, cause, "leave it to one of them");
             }
             *before = true;
-            reachable(board, nic, (key, gateway, at), &who, (index, addresses), report);
+            reachable(board, (nic, link), (key, gateway, at), &who, (index, addresses), report);
         }
     }
 }
 
-/// A gateway, none for `auto`, is in a subnet of its interface, and is somebody else's address.
+/// A gateway, none for `auto`, is in a subnet of its interface, which is up, and is somebody else's address.
 fn reachable(
     board: &Board,
-    nic: &Nic,
+    (nic, link): (&Nic, &str),
     (key, gateway, at): (&str, Option<IpAddr>, &Origin),
     who: &str,
     (index, addresses): (usize, &[Address<'_>]),
     report: &mut Report,
 ) {
-    let link = link(nic).map_or("", |link| link.0);
+    if !nic.up {
+        let cause = format!("{who}: it has a gateway and is not up");
+        report.tell("gateway", at, cause, "the kernel takes no route by an interface that is down");
+        return;
+    }
     let mine = |address: &&Address<'_>| {
         address.container == Some(index) && address.who.ends_with(&format!(", {who}"))
     };
@@ -285,6 +308,27 @@ fn reachable(
     };
     if addresses.iter().filter(mine).any(|address| address.ip == ip) {
         report.tell("gateway", at, format!("{who}: the gateway {ip} is its own address"), "it leads nowhere");
+        return;
+    }
+    let edge = |edge: Edge| {
+        addresses.iter().filter(mine).any(|address| address.reaches(ip) && address.edge(ip) == Some(edge))
+    };
+    let everybody = nic.ipv4.iter().any(|net| net.broadcast.map(IpAddr::V4) == Some(ip));
+    let what = match ip {
+        _ if ip.is_unspecified() => "stands for no address",
+        _ if ip.is_loopback() => "is the loopback's",
+        _ if ip.is_multicast() => "is a multicast address",
+        IpAddr::V4(Ipv4Addr::BROADCAST) => "is everybody's address",
+        _ if everybody || edge(Edge::Last) => "is its subnet's broadcast address",
+        _ => "",
+    };
+    if !what.is_empty() {
+        report.tell("gateway", at, format!("{who}: the gateway {ip} {what}"), "a gateway is one host");
+        return;
+    }
+    if edge(Edge::First) {
+        let cause = format!("{who}: the gateway {ip} is the subnet itself, no host in it");
+        report.tell("not-a-host-address", at, cause, "kernels before 5.14 refuse it");
         return;
     }
     if link_local(ip) || addresses.iter().filter(mine).any(|address| address.reaches(ip)) {

@@ -105,8 +105,17 @@ fn exclusive_cpus(board: &Board, report: &mut Report) {
     let joins = board.cgroup.controllers.iter().any(|name| name == "cpuset");
     let mut left = all;
     for (index, container) in board.containers.iter().enumerate() {
-        let (Some(rule), Some(list)) = (exclusive(container), cpus(container)) else { continue };
+        let Some(at) = exclusive(container) else { continue };
         report.about = called(container);
+        let Some(list) = cpus(container) else {
+            // v2's own files can name them in another one.
+            if rule(container, "cpuset.cpus.exclusive").is_none() {
+                let cause = "its cpus are exclusive, and it has no list of them: it would get all".into();
+                let hint = "name them: cpuset = { cpus = \"2-3\", exclusive = true }";
+                report.tell("exclusive-overlap", &at.origin, cause, hint);
+            }
+            continue;
+        };
         for (number, other) in board.containers.iter().enumerate() {
             // Two exclusive ones are told once, at the later one.
             if number == index || exclusive(other).is_some() && number > index {
@@ -120,7 +129,7 @@ fn exclusive_cpus(board: &Board, report: &mut Report) {
                         other.name
                     );
                     let hint = "give that one a list without them: cpuset = { cpus = … }";
-                    report.tell("exclusive-overlap", &rule.origin, cause, hint);
+                    report.tell("exclusive-overlap", &at.origin, cause, hint);
                 }
                 continue;
             };
@@ -130,7 +139,7 @@ fn exclusive_cpus(board: &Board, report: &mut Report) {
                     format!("its cpus are exclusive, but container \"{}\" has cpu {shared}, too", other.name);
                 report.tell(
                     "exclusive-overlap",
-                    &rule.origin,
+                    &at.origin,
                     cause,
                     "the kernel refuses the later one of the two",
                 );
@@ -144,7 +153,7 @@ fn exclusive_cpus(board: &Board, report: &mut Report) {
                  the board's own processes run on them all the same",
                 board.cpus.unwrap_or(0)
             );
-            report.tell("no-cpu-left", &rule.origin, cause, "leave the board one, cpu 0 in most cases");
+            report.tell("no-cpu-left", &at.origin, cause, "leave the board one, cpu 0 in most cases");
         }
     }
     report.about.clear();

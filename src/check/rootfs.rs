@@ -6,7 +6,7 @@ use super::tree::{Found, Tree, View};
 use super::{Report, at, called};
 use crate::error::Origin;
 use crate::plan::mounts::{is_bind, target};
-use crate::profile::container::{Container, Dev, Mount};
+use crate::profile::container::{AutoMounts, Container, Dev, Mount};
 use crate::profile::{Board, fstab};
 use std::path::PathBuf;
 
@@ -29,9 +29,22 @@ pub fn check(board: &Board, tree: &Tree, kernel: Option<&Config>, report: &mut R
         for mount in &container.mounts {
             mounted(container, mount, &mount.origin, &host, &mut inside, report);
         }
+        cwd(container, &inside, report);
         Programs::new(board, container, &inside, kernel).check(report);
     }
     report.about.clear();
+}
+
+/// The directory that the command starts in: without it nothing starts.
+fn cwd(container: &Container, inside: &View<'_>, report: &mut Report) {
+    let Some(cwd) = &container.cwd else { return };
+    let cause = match inside.find(cwd) {
+        Found::Here(place) if place.meta.is_dir() => return,
+        Found::Later(_) => return,
+        Found::Here(_) => format!("cwd {cwd} is not a directory inside"),
+        Found::Missing(what) => format!("cwd {cwd}: there is no {what} inside"),
+    };
+    report.tell("cwd-missing", at(container, "cwd"), cause, "the command starts in it");
 }
 
 /// The root file system on this machine, if it is there.
@@ -46,11 +59,14 @@ fn directory(container: &Container, rootfs: &str, host: &View<'_>, report: &mut 
     None
 }
 
-/// /proc, /sys and /dev, which boardbox itself mounts; on directories only, as a link may lead anywhere.
+/// /proc, /sys, /dev and the cgroups, which boardbox itself mounts; on directories only, as a link may lead anywhere.
 fn own_mounts(container: &Container, inside: &mut View<'_>, report: &mut Report) {
+    let AutoMounts { proc, sys, cgroup } = &container.auto_mounts;
     let wanted = [
-        ("/proc", container.auto_mounts.proc.is_some()),
-        ("/sys", container.auto_mounts.sys.is_some()),
+        ("/proc", proc.is_some()),
+        ("/sys", sys.is_some()),
+        // In a /sys of its own the kernel has it.
+        ("/sys/fs/cgroup", cgroup.is_some() && sys.is_none()),
         ("/dev", container.dev == Dev::Tmpfs),
     ];
     for (path, _) in wanted.iter().filter(|wanted| wanted.1) {

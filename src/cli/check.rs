@@ -8,6 +8,7 @@ use crate::check::config::{self, Config};
 use crate::check::rules::{RULES, Severity, severity};
 use crate::check::tree::Tree;
 use crate::check::{Against, dtb};
+use crate::convert;
 use crate::error::{Error, Origin};
 use crate::profile::text::{self, Findings, nearest, shown};
 use crate::profile::value::ContainerName;
@@ -131,22 +132,13 @@ fn survey(path: &str) -> (Board, Findings) {
             return (Board::default(), error.at(&Origin::new(&file, 0, 0)).into());
         }
     };
-    if !is_lxc(path, &text) {
+    if !convert::is_lxc(path, &text) {
         return toml::survey(&text, &file);
     }
     let Some(name) = name(path) else { return Default::default() };
     let (container, findings) = lxc::survey(path, &name, std::iter::empty());
     let containers = if container.origin.file.is_some() { vec![container] } else { Vec::new() };
     (Board { file: Some(file), containers, ..Board::default() }, findings)
-}
-
-/// By its name, else by what is in it.
-fn is_lxc(path: &str, text: &[u8]) -> bool {
-    let name = path.rsplit('/').next().unwrap_or(path);
-    if name.ends_with(".toml") || name.ends_with(".conf") || name == "config" {
-        return !name.ends_with(".toml");
-    }
-    text.split(|byte| *byte == b'\n').any(|line| line.trim_ascii_start().starts_with(b"lxc."))
 }
 
 /// The name that an LXC file's container has by its file's: NAME.conf, or NAME/config.

@@ -23,7 +23,7 @@ struct Convert {
     /// begin with a [board] section of this name, so that the output is a whole profile
     #[argh(option, arg_name = "name")]
     board: Option<String>,
-    /// LXC files, cgconfig.conf, or a profile (.toml)
+    /// LXC files, cgconfig.conf, or a profile
     #[argh(positional, arg_name = "file")]
     files: Vec<String>,
 }
@@ -47,23 +47,24 @@ pub fn convert(words: &Words) -> Run {
 }
 
 fn converted(args: &Convert) -> std::result::Result<String, Exit> {
-    let Some(first) = args.files.first() else {
+    // What the command line alone tells goes before what is in the files.
+    one(args, args.to.unwrap_or(Form::Toml))?;
+    let mut sources = Vec::new();
+    for file in &args.files {
+        let source = convert::read(file, args.name.as_ref())?;
+        check(args, file, &source)?;
+        sources.push(source);
+    }
+    let Some(first) = sources.first() else {
         return Err(Error::usage("no file is named").hint("boardbox convert FILE").into());
     };
-    let profile = first.ends_with(".toml");
-    let to = args.to.unwrap_or(if profile { Form::Lxc } else { Form::Toml });
-    let several = args.files.len() > 1;
-    if several && (to != Form::Toml || args.name.is_some()) {
-        let what = if to == Form::Toml { "a name" } else { "an LXC file" };
-        return Err(Error::usage(format!("{what} is for one file at a time")).into());
-    }
+    let to = args.to.unwrap_or(if first.board.is_some() { Form::Lxc } else { Form::Toml });
+    one(args, to)?;
     let mut out = String::new();
     if let Some(name) = &args.board {
         out.push_str(&convert::begin(name));
     }
-    for file in &args.files {
-        let mut source = convert::read(file, args.name.as_ref())?;
-        check(args, file, &source)?;
+    for source in &mut sources {
         let text = match to {
             Form::Toml => source.to_toml(),
             form => source.to_lxc(args.name.as_ref(), form == Form::Lxc09)?,
@@ -77,6 +78,15 @@ fn converted(args: &Convert) -> std::result::Result<String, Exit> {
         }
     }
     Ok(out)
+}
+
+/// What takes one file takes no more.
+fn one(args: &Convert, to: Form) -> Result<()> {
+    if args.files.len() > 1 && (to != Form::Toml || args.name.is_some()) {
+        let what = if to == Form::Toml { "a name" } else { "an LXC file" };
+        return Err(Error::usage(format!("{what} is for one file at a time")));
+    }
+    Ok(())
 }
 
 /// What a kind of file can not be asked for.

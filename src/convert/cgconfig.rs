@@ -13,8 +13,11 @@ use std::rc::Rc;
 pub fn is_one(text: &str) -> bool {
     let mut lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
     lines.next().is_some_and(|line| {
-        let word = line.split(|c: char| c.is_whitespace() || c == '{').next().unwrap_or("");
-        matches!(word, "mount" | "group" | "default" | "template" | "namespace") && !line.contains('=')
+        let end = line.find(|c: char| c.is_whitespace() || c == '{').unwrap_or(line.len());
+        let (word, rest) = line.split_at(end);
+        // A section's name, or its brace, follows; a key of something else has its equals sign there.
+        let section = matches!(word, "mount" | "group" | "default" | "template" | "namespace");
+        section && !rest.trim_start().starts_with('=')
     })
 }
 
@@ -241,6 +244,13 @@ fn group(tokens: &mut Tokens, place: &Origin, source: &mut Source) -> Result<()>
     };
     let mut container = Container::toml_defaults(name);
     container.origin = place.clone();
+    if let Some((before, _)) = source.containers.iter().find(|one| one.0.name == container.name) {
+        let cause =
+            format!("its container is called {}, as that of line {}", container.name, before.origin.line);
+        let warning =
+            Error::config(cause).hint("a profile has each name once: give one of the two another one");
+        source.warnings.push(warning.tried(format!("group {}", shown(&path.text))).at(place));
+    }
     if !rules.iter().any(|rule| rule.controller() == "devices") {
         let rule = |file: &str, value: &str| CgroupRule {
             file: file.into(),

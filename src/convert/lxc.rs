@@ -3,7 +3,7 @@
 use super::no_equal;
 use super::remarks::{Remarks, lines};
 use super::toml::{address, hwaddr};
-use super::words::{NAMES, command, level, mode};
+use super::words::{NAMES, command, level, mode, value as written};
 use crate::error::Error;
 use crate::profile::container::{AutoMounts, Console, Container, CreateTarget, Dev, NicKind, Personality};
 use crate::profile::fstab;
@@ -37,7 +37,7 @@ impl Lines<'_> {
         if self.old {
             let cause = "is newer than LXC 0.9.0: left out";
             self.warnings.push(Error::config(cause).tried(format!("lxc.{name}")).at(&self.container.origin));
-            lines(&[format!("newer than 0.9.0: lxc.{name} = {}", shown(value))], "", self.out);
+            lines(&[format!("newer than 0.9.0: lxc.{name} = {}", shown(&written(value)))], "", self.out);
         } else {
             self.line(name, name, value);
         }
@@ -56,7 +56,7 @@ impl Lines<'_> {
                 "{about} \"{value}\", with blanks around it or a control character in it,"
             ));
         }
-        self.out.push_str(&format!("lxc.{name} = {value}\n"));
+        self.out.push_str(&format!("lxc.{name} = {}\n", written(value)));
     }
 
     fn left_out(&mut self, what: String) {

@@ -46,32 +46,62 @@ pub enum Form {
     Lxc09,
 }
 
-/// Reads a profile (`.toml`), a cgconfig.conf or an LXC file. `name` is what an LXC file's container is called.
+/// Whether a file is taken for an LXC file, and not for a profile: by its name, else by what is in it.
+pub fn is_lxc(path: &str, text: &[u8]) -> bool {
+    let name = path.rsplit('/').next().unwrap_or(path);
+    if name.ends_with(".toml") || name.ends_with(".conf") || name == "config" {
+        return !name.ends_with(".toml");
+    }
+    has_settings(text)
+}
+
+/// Whether a line is a setting of an LXC file.
+fn has_settings(text: &[u8]) -> bool {
+    text.split(|byte| *byte == b'\n').any(|line| line.trim_ascii_start().starts_with(b"lxc."))
+}
+
+/// Reads a profile.
+pub fn profile(path: &str) -> Result<Source> {
+    sections(&text::read(path, "profile")?, &path.into())
+}
+
+fn sections(bytes: &[u8], file: &Rc<str>) -> Result<Source> {
+    let board = profile::toml::parse(bytes, file)?;
+    let text = String::from_utf8_lossy(bytes);
+    let mut found = remarks::profile(&text);
+    let containers = board.containers.clone().into_iter().map(|container| {
+        let remarks = found.take(container.name.as_str());
+        (container, remarks)
+    });
+    let containers = containers.collect();
+    Ok(Source { board: Some(board), containers, remarks: found.head(), ..Source::default() })
+}
+
+/// Reads a profile, a cgconfig.conf or an LXC file. `name` is what an LXC file's container is called.
 pub fn read(path: &str, name: Option<&ContainerName>) -> Result<Source> {
     let file: Rc<str> = path.into();
     let bytes = text::read(path, "file")?;
-    if path.ends_with(".toml") {
-        let board = profile::toml::parse(&bytes, &file)?;
-        let text = String::from_utf8_lossy(&bytes);
-        let mut found = remarks::profile(&text);
-        let containers = board.containers.clone().into_iter().map(|container| {
-            let remarks = found.take(container.name.as_str());
-            (container, remarks)
-        });
-        let containers = containers.collect();
-        return Ok(Source { board: Some(board), containers, remarks: found.head(), ..Source::default() });
+    let cgconfig = !path.ends_with(".toml") && std::str::from_utf8(&bytes).is_ok_and(cgconfig::is_one);
+    if !cgconfig && !is_lxc(path, &bytes) {
+        return sections(&bytes, &file);
     }
     text::bounded(&bytes, &file)?;
     let text = std::str::from_utf8(&bytes).map_err(|error| {
         Error::config("a byte that is not UTF-8").at(&text::origin(&bytes, error.valid_up_to(), &file))
     })?;
-    if cgconfig::is_one(text) {
+    if cgconfig {
         return cgconfig::read(text, &file);
     }
     let name = match name {
         Some(name) => name.clone(),
         None => name_of(path)?,
     };
+    // Of something else nothing would be left but LXC's defaults: all capabilities, all devices.
+    if !has_settings(&bytes) {
+        return Err(Error::config("is no LXC file: no line of it begins with lxc.")
+            .hint("the name of a profile ends in .toml")
+            .at(&Origin::new(&file, 0, 0)));
+    }
     let (mut container, findings) = profile::lxc::survey(path, &name, std::iter::empty());
     let mut source = Source { remarks: Remarks::default(), ..Source::default() };
     let mut remarks = remarks::lxc(text);
@@ -79,13 +109,14 @@ pub fn read(path: &str, name: Option<&ContainerName>) -> Result<Source> {
         if error.rule != "not-supported" {
             return Err(error);
         }
+        // A NIC that can not be had, also one of an included file, is no reason to share the host's.
+        container.own_network |=
+            error.tried.starts_with("interface type") || error.tried.starts_with("lxc.net");
         // The line itself, as a comment: it is the reader's to decide what it meant.
         if error.origin.file.as_deref() == Some(path)
             && let Some(line) = text.lines().nth((error.origin.line as usize).saturating_sub(1))
         {
             remarks.left_out(line.trim());
-            // A NIC that can not be had is no reason to share the host's.
-            container.own_network |= line.contains("lxc.net");
         }
         source.warnings.push(not_here(error));
     }

@@ -1,6 +1,7 @@
 //! Comments: what stands above or behind a setting goes with it to the other side.
 
 use super::words::NAMES;
+use crate::profile::lxc::unquoted;
 
 /// The comments of one container, by the profile's key of what they are about: `hostname`, `mounts.2`, `devices.0`,
 /// `network.1`.
@@ -96,7 +97,7 @@ pub fn lxc(text_of_file: &str) -> Remarks {
             continue;
         };
         begun = true;
-        let (name, value) = (name.trim(), value.trim());
+        let (name, value) = (name.trim(), unquoted(value.trim()));
         let counted = |key: &str, counter: &mut usize| {
             *counter += 1;
             format!("{key}.{}", *counter - 1)

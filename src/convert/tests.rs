@@ -6,6 +6,8 @@ use crate::profile::value::{CapSet, Capabilities};
 use crate::profile::{lxc, toml};
 use std::path::PathBuf;
 
+mod files;
+
 const SEED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/foo23.conf");
 
 /// A directory of files, gone with it.
@@ -173,9 +175,15 @@ fn values(key: &str) -> &'static [&'static str] {
         "lxc.rootfs.options" => &["ro", "rw"],
         "lxc.cap.drop" => &["mknod sys_admin", "63"],
         "lxc.cap.keep" => &["none", "chown kill 41"],
-        "lxc.arch" => &["powerpc", "x86_64"],
-        "lxc.environment" => &["A=b", "A=1\nlxc.environment = A-B=\"\\ x=y\nlxc.environment = A=2"],
-        "lxc.init.cmd" | "lxc.init_cmd" | "lxc.execute.cmd" => &["/bin/sh -c \"a 'b' \\\" \\\\ c\" '' d"],
+        "lxc.arch" => &["powerpc", "\"i686\"", "x86_64"],
+        "lxc.environment" => {
+            &["A=b", "''A'='b''", "A=1\nlxc.environment = A-B=\"\\ x=y\nlxc.environment = A=2"]
+        }
+        "lxc.init.cmd" | "lxc.init_cmd" | "lxc.execute.cmd" => &[
+            "/bin/sh -c \"a 'b' \\\" \\\\ c\" '' d",
+            "\"\"/opt/my prog\" \"and more\"\"",
+            "'\"/opt/my prog\"'",
+        ],
         "lxc.haltsignal" | "lxc.signal.halt" => &["SIGRTMIN+3", "15", "32", "64"],
         // Beside one of these it can be no other.
         "lxc.stopsignal" => &["SIGKILL", "9"],
@@ -447,97 +455,6 @@ fn what_an_old_lxc_does_not_know_is_a_comment_there() {
     assert!(!text.contains("\nlxc.mount.auto") && !text.contains("\nlxc.cap.keep"), "{text}");
     let told: Vec<String> = source.warnings.iter().map(ToString::to_string).collect();
     assert!(told.contains(&"p:3:1: lxc.init.cmd: is newer than LXC 0.9.0: left out".into()), "{told:?}");
-}
-
-#[test]
-fn a_file_that_is_wrong_is_refused_at_its_place() {
-    let files = Files::new("wrong");
-    let error = |name: &str, text: &str| files.read(name, text).err().unwrap();
-    assert_eq!(
-        error("a.conf", "\nlxc.utsnam = x"),
-        "a.conf:2:1: lxc.utsnam: unknown key (did you mean lxc.utsname?)"
-    );
-    assert!(error("a.toml", "[board]\nnam = 'x'").starts_with("a.toml:2:1: unknown key \"nam\""));
-    assert!(error("-.conf", "").contains("(name it: -n NAME)"));
-    for (text, message) in [
-        ("mount {\n  cpu = x;\n}", "cg.conf:2:9: path \"x\" is not absolute"),
-        ("mount {\n  cpu /x;\n}", "cg.conf:2:7: /x stands where = is expected"),
-        ("group a {\n cpu {\n  cpu.shares = \"5;\n }", "cg.conf:3:16: a quotation mark that is not closed"),
-        ("group a {\n cpu {\n", "cg.conf:3:1: the file ends where a file or } is expected"),
-        ("group a {\n cpuset { cpuset.cpus = 0-x; }\n}", "cg.conf:2:25: cpuset.cpus: cpu list \"0-x\""),
-        (
-            "group a { }\nfoo b { }",
-            "cg.conf:2:1: foo stands where mount, group, default or template is expected",
-        ),
-    ] {
-        let error = error("cg.conf", text);
-        assert!(error.starts_with(message), "{error}");
-    }
-}
-
-#[test]
-fn a_cgconfig_is_read() {
-    let files = Files::new("cgconfig");
-    let text = "# made by hand
-mount {
-    cpuset = /cgroup/cpuset;
-    cpu = /cgroup/cpu,cpuacct;
-    cpuacct = /cgroup/cpu,cpuacct;
-    memory = /cgroup/mem;
-    \"name=systemd\" = /cgroup/systemd;
-}
-group daemons/www {
-    perm { task { uid = root; } admin { uid = root; } }
-    cpuset { cpuset.cpus = 0-1; cpuset.mems = \"0\"; }
-    cpu { cpu.shares = \"512\"; }
-    memory { memory.limit_in_bytes = 64M; }
-}
-group db {
-    devices { devices.deny = a; devices.allow = c 1:3 rw; }
-    blkio { blkio.weight = 100; }
-}
-default { perm { } }
-";
-    let mut source = files.read("cgconfig.conf", text).unwrap();
-    let out = source.to_toml();
-    assert_eq!(
-        out,
-        "\
-[cgroup]
-layout = \"v1\"
-mountpoint = \"/cgroup\"
-controllers = [\"cpuset\", \"cpu\", \"cpuacct\", \"memory\"]
-comount = [[\"cpu\", \"cpuacct\"]]
-
-# Group daemons/www: what a cgroup is called here is boardbox/www. It has no rootfs and no command yet.
-[[container]]
-name = \"www\"
-cpuset = { cpus = \"0-1\", mems = \"0\" }
-cpu = { shares = 512 }
-memory = { limit = \"64M\" }
-
-# Group db: what a cgroup is called here is boardbox/db. It has no rootfs and no command yet.
-[[container]]
-name = \"db\"
-cgroup = [[\"blkio.weight\", \"100\"]]
-devices = { deny = [\"a\"], allow = [\"c 1:3 rw\"] }
-"
-    );
-    assert_eq!(
-        files.warnings(&source),
-        [
-            "cgconfig.conf:7:5: hierarchy name=systemd without a controller: has no equal in a profile: left out",
-            "cgconfig.conf:10:5: group daemons/www: perm: has no equal in a profile: left out",
-            "cgconfig.conf:19:1: default: has no equal in a profile: left out",
-            "cgconfig.conf:6:5: mount of memory on /cgroup/mem: up would mount it on /cgroup/memory (what is mounted \
-             already is used where it is)",
-        ]
-    );
-    let board = toml::parse(format!("board.name = 'b'\n{out}").as_bytes(), &"p".into()).unwrap();
-    assert_eq!(Some(board.cgroup), source.cgroup);
-    let again: Vec<Container> = board.containers.into_iter().map(canonical).collect();
-    let made: Vec<Container> = source.containers.into_iter().map(|one| canonical(one.0)).collect();
-    assert_eq!(again, made);
 }
 
 #[test]

@@ -184,6 +184,10 @@ pub fn container(c: &Container, remarks: &Remarks, out: &mut String, warnings: &
         out.push('\n');
         lines(remarks.about(&format!("network.{number}")), "", out);
         network(nic, out);
+        if without_effect(nic) {
+            let what = format!("all but type of interface {number}, which is empty,");
+            warnings.push(no_equal(what, "a profile", &nic.origin));
+        }
     }
     remarks.write_tail(out);
 }
@@ -273,7 +277,11 @@ fn mount(mount: &Mount) -> Option<String> {
 fn network(nic: &Nic, out: &mut String) {
     let mut part = Part::new(Remarks::default());
     match &nic.kind {
-        NicKind::Empty => part.key("type", quoted("empty")),
+        // It has nothing else.
+        NicKind::Empty => {
+            part.key("type", quoted("empty"));
+            return part.write_under("[[container.network]]", out);
+        }
         NicKind::Macvlan { link, mode } => {
             part.key("type", quoted("macvlan"));
             part.key("mode", quoted(&mode.to_string()));
@@ -296,6 +304,14 @@ fn network(nic: &Nic, out: &mut String) {
     part.some("ipv4-gateway", nic.gateway4.map(|gateway| quoted(&gateway.to_string())));
     part.some("ipv6-gateway", nic.gateway6.map(|gateway| quoted(&gateway.to_string())));
     part.write_under("[[container.network]]", out);
+}
+
+/// An interface that is none, and has what only one would have, as LXC files may say it.
+fn without_effect(nic: &Nic) -> bool {
+    let addressed = !nic.ipv4.is_empty() || !nic.ipv6.is_empty();
+    let routed = nic.gateway4.is_some() || nic.gateway6.is_some();
+    let own = nic.name.is_some() || nic.hwaddr.is_some() || nic.mtu.is_some();
+    nic.kind == NicKind::Empty && (addressed || routed || own)
 }
 
 /// An Ethernet address as it was written: its digits are not drawn here.

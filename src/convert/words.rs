@@ -1,6 +1,8 @@
 //! How values are spelled, and what keys are called on the other side.
 
 use crate::profile::container::AutoMode;
+use crate::profile::lxc::unquoted;
+use std::borrow::Cow;
 use std::fmt::Write;
 
 /// A profile's key of a container, LXC 0.9.0's name for it (empty where it had none), today's.
@@ -79,6 +81,15 @@ pub fn command(words: &[String]) -> String {
         }
     };
     words.iter().map(word).collect::<Vec<_>>().join(" ")
+}
+
+/// A value as it stands in an LXC file: readers take one pair of quotes off, so that one which begins and ends with a quote of its
+/// own, a command of two quoted words, gets a further pair.
+pub fn value(text: &str) -> Cow<'_, str> {
+    match unquoted(text) == text {
+        true => text.into(),
+        false => format!("\"{text}\"").into(),
+    }
 }
 
 /// Bytes as a person writes them.

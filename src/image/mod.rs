@@ -54,11 +54,16 @@ pub fn build(parts: &Parts) -> Result<(Tree, Vec<Error>)> {
     for (path, target) in &parts.links {
         tree.link(path, target)?;
     }
+    let mut unknown = Vec::new();
     if let Some(path) = &parts.profile {
-        profile::complete(&mut tree, path, &mut warnings)?;
+        unknown = profile::complete(&mut tree, path, &mut warnings)?;
     }
     for file in &parts.tables {
         table::apply(&mut tree, file)?;
+    }
+    profile::settle(&mut tree, unknown, &mut warnings)?;
+    if parts.profile.is_some() {
+        profile::boots(&tree, &mut warnings);
     }
     tree.tell_lost(&mut warnings);
     Ok((tree, warnings))

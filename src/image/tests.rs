@@ -1,5 +1,5 @@
 use super::tree::{Entry, Kind, Tree};
-use super::{cpio, table};
+use super::{Parts, build, cpio, table};
 
 fn text(tree: &mut Tree, path: &str) {
     tree.put(path, Entry::new(Kind::Text(path.into()), 0o644)).unwrap();
@@ -120,4 +120,105 @@ fn an_archive_is_what_the_kernel_reads() {
         + "TRAILER!!!\0";
     assert_eq!(text.trim_end_matches('\0'), expected.trim_end_matches('\0'));
     assert!(text.len().is_multiple_of(512));
+}
+
+/// The image of a profile `p.FORM` whose directory has these files and links, and its warnings.
+fn image(name: &str, form: &str, files: &[(&str, &str)], links: &[(&str, &str)]) -> (Tree, Vec<String>) {
+    let dir = std::env::temp_dir().join(format!("boardbox-image-{name}-{}", std::process::id()));
+    let path = |name: &str| dir.join(name).to_str().unwrap().to_string();
+    std::fs::create_dir_all(dir.join("board")).unwrap();
+    for (name, text) in files {
+        std::fs::create_dir_all(dir.join(name).parent().unwrap()).unwrap();
+        std::fs::write(dir.join(name), text).unwrap();
+    }
+    let parts = Parts {
+        overlays: vec![path("board")],
+        profile: Some(path(&format!("p.{form}"))),
+        links: links.iter().map(|(path, target)| (path.to_string(), target.to_string())).collect(),
+        tables: files.iter().filter(|file| file.0 == "table").map(|file| path(file.0)).collect(),
+        ..Parts::default()
+    };
+    let (tree, warnings) = build(&parts).unwrap();
+    let short = |warning: &crate::error::Error| warning.to_string().replace(&path(""), "");
+    let warnings = warnings.iter().map(short).collect();
+    std::fs::remove_dir_all(&dir).unwrap();
+    (tree, warnings)
+}
+
+#[test]
+fn what_is_mounted_on_is_of_its_sources_kind() {
+    let profile = "[board]\nname = 'b'\n[[container]]\nname = 'c'\nrootfs = '/srv/c'\nsys = 'none'\n\
+                   cgroup-mount = 'mixed'\ncommand = ['/bin/sh']\nmounts = [{ bind = '/bin', to = 'bin' },\n\
+                   { bind = '/etc/hosts', to = 'etc/hosts' }, { bind = '/opt/app', to = 'opt/app' },\n\
+                   { bind = '/etc/resolv.conf', to = 'etc/resolv.conf', create = 'file' },\n\
+                   { bind = '/tmp/spool', to = 'spool', create = 'dir' }, { type = 'tmpfs', to = 'tmp' },\n\
+                   { bind = '/etc/localtime', to = 'etc/localtime' },\n\
+                   { bind = '/dev/mtd0', to = 'flash/mtd0' }, { bind = '/dev/shm', to = 'flash/shm' }]\n";
+    let table = "/dev/mtd c 600 0 0 90 0 0 2 1\n/dev/shm d 1777 0 0\n/srv/c/flash d 700 7 7\n";
+    let files = [
+        ("p.toml", profile),
+        ("table", table),
+        ("board/etc/hosts", "x"),
+        ("board/opt/app/x", "x"),
+        ("board/tmp/spool", "x"),
+    ];
+    let links = [("etc/resolv.conf", "../tmp/resolv.conf"), ("etc/localtime", "/run/localtime")];
+    let (tree, warnings) = image("kinds", "toml", &files, &links);
+    let inside: Vec<(&str, bool)> = tree
+        .entries
+        .iter()
+        .filter_map(|(path, entry)| Some((path.strip_prefix("srv/c/")?, entry.kind == Kind::Directory)))
+        .collect();
+    let dirs = ["bin", "dev", "etc", "etc/localtime", "opt", "opt/app", "proc", "spool", "sys", "sys/fs"];
+    let files = ["etc/hosts", "etc/resolv.conf", "flash/mtd0"];
+    let dirs = dirs.iter().chain(&["sys/fs/cgroup", "tmp", "flash", "flash/shm"]).map(|path| (*path, true));
+    let mut expected: Vec<(&str, bool)> = dirs.chain(files.map(|path| (path, false))).collect();
+    expected.sort_unstable();
+    assert_eq!(inside, expected);
+    assert_eq!(
+        warnings,
+        [
+            "p.toml:13:1: container \"c\": bind source /etc/localtime is not in the image: a directory is made to bind it on \
+          (create = \"file\" or \"dir\" says what it is)"
+        ]
+    );
+}
+
+/// By what is in it: one that ends otherwise than in .toml became a container that may do all.
+#[test]
+fn a_profile_of_any_name_is_put_into_one_file_and_what_is_lost_is_told() {
+    let lxc =
+        "lxc.rootfs = /srv/old\nlxc.mount = fstab\nlxc.mount.entry = /bin bin none bind\nlxc.logfile = log\n";
+    let files = [
+        ("base.toml", "[board]\nname = 'b'\n"),
+        ("p.cfg", "extends = 'base.toml'\n[[container]]\nconfig = 'old.conf'\n"),
+        ("old.conf", lxc),
+    ];
+    let (tree, warnings) = image("names", "cfg", &files, &[]);
+    let Kind::Text(text) = &tree.entries["etc/boardbox/board.toml"].kind else { panic!("a text") };
+    let text = String::from_utf8_lossy(text);
+    assert!(text.starts_with("[board]\nname = \"b\"\n") && text.contains("name = \"old\""), "{text}");
+    assert_eq!(
+        warnings,
+        [
+            "old.conf: fstab \"fstab\", a relative path,: has no equal in a profile: left out",
+            "old.conf: log-file \"log\", a relative path,: has no equal in a profile: left out",
+        ]
+    );
+}
+
+#[test]
+fn a_board_that_boots_has_proc_and_sys() {
+    let files = [("p.toml", "[board]\nname = 'b'\n"), ("board/sys/x", ""), ("board/bin/busybox", "")];
+    let links = [("usr/sbin/init", "/bin/busybox"), ("sbin", "usr/sbin"), ("sys", "proc")];
+    let told = |name: &str| {
+        format!(
+            "image: there is no /{name} to mount the kernel's on: no container will start (a line of a --table makes it: \
+             /{name} d 755 0 0)"
+        )
+    };
+    assert_eq!(image("boots", "toml", &files, &links).1, [told("proc"), told("sys")]);
+    assert_eq!(image("skeleton", "toml", &files, &[]).1, Vec::<String>::new());
+    let table = [files[0], ("table", "/proc d 755 0 0\n/sys d\n")];
+    assert_eq!(image("whole", "toml", &table, &[("init", "sbin/init")]).1, Vec::<String>::new());
 }

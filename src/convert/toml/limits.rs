@@ -92,18 +92,18 @@ pub fn limits(c: &Container, part: &mut Part) {
     let mut verbatim: Vec<&CgroupRule> = Vec::new();
     let mut throttles: Vec<(String, Vec<(&str, String)>)> = Vec::new();
     let mut tables: Vec<(usize, String)> = Vec::new();
-    let memory = rules.iter().find(|rule| rule.file == "memory.limit_in_bytes");
-    let memory = memory.and_then(|rule| bytes(&rule.value)).unwrap_or(0);
+    let memory = rules.iter().find(|rule| rule.file == "memory.limit_in_bytes" && !rule.unified);
+    let memory = memory.and_then(|rule| bytes(&rule.value)).filter(|bytes| *bytes >= 4096);
     for rule in &rules {
         if rule.controller() == "devices" && !rule.unified {
             continue;
         }
         let at = LIMITS.iter().position(|limit| limit.2 == rule.file && unified(limit.2) == rule.unified);
         let value = at.and_then(|at| LIMITS.get(at)).and_then(|limit| limit.3.value(&rule.value));
-        // The reader wants memory with swap not to be less than memory.
-        let less =
-            rule.file == "memory.memsw.limit_in_bytes" && bytes(&rule.value).is_some_and(|all| all < memory);
-        if let (Some(at), Some(value), false) = (at, value, less) {
+        // The reader wants a limit of memory beside that of memory with swap, which is not to be less.
+        let alone = rule.file == "memory.memsw.limit_in_bytes"
+            && memory.is_none_or(|memory| bytes(&rule.value).is_some_and(|all| all < memory));
+        if let (Some(at), Some(value), false) = (at, value, alone) {
             tables.push((at, value));
         } else if let Some((name, device, value)) = throttle(rule) {
             match throttles.last_mut() {

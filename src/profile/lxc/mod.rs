@@ -208,7 +208,7 @@ impl Reader {
 }
 
 /// A value without the pair of quotes around it, if there is one.
-fn unquoted(value: &str) -> &str {
+pub fn unquoted(value: &str) -> &str {
     ['"', '\''].iter().find_map(|quote| value.strip_prefix(*quote)?.strip_suffix(*quote)).unwrap_or(value)
 }
 

@@ -64,6 +64,12 @@ pub fn rules(container: &mut Table, origin: &Origin) -> Vec<CgroupRule> {
         rules.size(table, "low", "memory.low", 4096);
         rules.size(table, "soft-limit", "memory.soft_limit_in_bytes", 4096);
         rules.size(table, "limit-with-swap", "memory.memsw.limit_in_bytes", limit);
+        // v1 refuses it below a limit that is none, and v2 can not tell what of it is swap.
+        let has = |file: &str| rules.list.iter().any(|rule| rule.file == file);
+        if has("memory.memsw.limit_in_bytes") && !has("memory.limit_in_bytes") {
+            let error = Error::config("limit-with-swap is not taken without a limit of memory alone");
+            table.missing(error.tried("memory").hint("limit = \"64M\" stands beside it"));
+        }
         rules.number(table, "swappiness", "memory.swappiness", 0, 100);
     }
     if let Some(node) = container.take("pids") {

@@ -26,6 +26,7 @@ pub fn ipv4(text: &str) -> Result<Ipv4Net> {
 /// One interface; `before` are the container's others. What is wrong with it is noted with the profile.
 pub fn nic(profile: &Profile, section: Node, before: &[Nic]) -> Option<Nic> {
     let mut table = Table::open(profile, section, "network.", KEYS);
+    let others = table.others("type");
     let mut name: Option<IfName> = None;
     if let Some(text) = table.word("name") {
         name = table.parse("name", &text, str::parse);
@@ -56,11 +57,13 @@ pub fn nic(profile: &Profile, section: Node, before: &[Nic]) -> Option<Nic> {
             table.missing(error);
             return None;
         }
-        (Some(false), None) => NicKind::Empty,
-        (Some(false), Some(link)) => {
-            let error = Error::config("an empty interface is the loopback alone: it has no link");
-            table.wrong(error, "link", link.span());
-            return None;
+        (Some(false), _) => {
+            for (key, span) in others {
+                let error =
+                    Error::config(format!("an empty interface is the loopback alone: it has no {key}"));
+                table.wrong(error, key, span);
+            }
+            NicKind::Empty
         }
         (None, _) => {
             table.missing(Error::config("network: key \"type\" is missing"));

@@ -467,18 +467,33 @@ fn what_is_wrong_in_a_container_is_named_with_line_and_column() {
             "network = [{ type = 'empty', link = 'x' }]",
             "5:37: container \"c\": network.link: an empty interface",
         ),
-        ("network = [{ type = 'empty', ipv4 = '10.0.0.1' }]", "5:37: container \"c\": network.ipv4: address"),
         (
-            "network = [{ type = 'empty', ipv4 = ['10.0.0.1/8', 'x/8'] }]",
-            "5:52: container \"c\": network.ipv4: \"x\"",
+            "network = [{ type = 'empty', ipv4 = '10.0.0.1/8' }]",
+            "5:37: container \"c\": network.ipv4: an empty interface is the loopback alone: it has no ipv4",
         ),
         (
-            "network = [{ type = 'empty', hwaddr = '1' }]",
-            "5:39: container \"c\": network.hwaddr: MAC address \"1\"",
+            "network = [{ type = 'empty', up = false }]",
+            "5:35: container \"c\": network.up: an empty interface",
         ),
         (
-            "network = [{ type = 'empty', name = 'a' }, { type = 'empty', name = 'a' }]",
-            "5:69: container \"c\": network.n",
+            "network = [{ type = 'macvlan', link = 'x', ipv4 = '10.0.0.1' }]",
+            "5:51: container \"c\": network.ipv4: address",
+        ),
+        (
+            "network = [{ type = 'macvlan', link = 'x', ipv4 = ['10.0.0.1/8', 'x/8'] }]",
+            "5:66: container \"c\": network.ipv4: \"x\"",
+        ),
+        (
+            "network = [{ type = 'macvlan', link = 'x', hwaddr = '1' }]",
+            "5:53: container \"c\": network.hwaddr: MAC address \"1\"",
+        ),
+        (
+            "network = [{ type = 'macvlan', link = 'x', name = 'a' }, { type = 'macvlan', link = 'x', name = 'a' }]",
+            "5:97: container \"c\": network.n",
+        ),
+        (
+            "memory = { limit-with-swap = '1M' }",
+            "5:10: container \"c\": memory: limit-with-swap is not taken without a limit",
         ),
         ("stop-signal = 'SIGFOO'", "5:15: container \"c\": stop-signal: signal \"SIGFOO\" is unknown"),
         ("log-level = 'loud'", "5:13: container \"c\": log-level: log level \"loud\" is unknown"),

@@ -107,6 +107,15 @@ impl<'a> Table<'a> {
         self.entries.iter().map(|entry| &entry.0).find(|key| !but.contains(&key.get_ref().as_str()))
     }
 
+    /// The known keys that are there and were not taken yet, but for one, each with its value's place.
+    pub fn others(&self, but: &str) -> Vec<(&'static str, Range<usize>)> {
+        let place = |known: &&'static str| {
+            let entry = self.entries.iter().find(|entry| entry.0.get_ref() == known)?;
+            Some((*known, entry.1.span()))
+        };
+        self.known.iter().filter(|known| **known != but).filter_map(place).collect()
+    }
+
     /// The value of `key`, which is one of the known ones.
     pub fn take(&mut self, key: &str) -> Option<Node> {
         let known = self.known.iter().find(|known| **known == key);

@@ -14,7 +14,8 @@ BOARDBOX_LICENSE_FILES = LICENSE-MIT LICENSE-APACHE
 BOARDBOX_OVERRIDE_SRCDIR_RSYNC_EXCLUSIONS = --exclude target
 
 BOARDBOX_FOR = $(if $(BR2_powerpc),powerpc,$(if $(BR2_aarch64),aarch64,x86_64))
-BOARDBOX_PROFILE = $(call qstrip,$(BR2_PACKAGE_BOARDBOX_PROFILE))
+# Relative to Buildroot's top: scripts/install runs in another directory.
+BOARDBOX_PROFILE = $(abspath $(call qstrip,$(BR2_PACKAGE_BOARDBOX_PROFILE)))
 
 # dist/boardbox-ARCH is built beforehand, by `make` in the source tree: it needs rustup and zig, which are not Buildroot's.
 define BOARDBOX_BUILD_CMDS
@@ -23,7 +24,9 @@ define BOARDBOX_BUILD_CMDS
 endef
 
 define BOARDBOX_CHECK_PROFILE
-	$(if $(wildcard $(@D)/dist/boardbox-$(HOSTARCH)),$(@D)/dist/boardbox-$(HOSTARCH) check $(BOARDBOX_PROFILE))
+	test -x $(@D)/dist/boardbox-$(HOSTARCH) || \
+		{ echo "boardbox: run make dist/boardbox-$(HOSTARCH) in $(BOARDBOX_SITE) first: it checks $(BOARDBOX_PROFILE)" >&2; exit 1; }
+	$(@D)/dist/boardbox-$(HOSTARCH) check $(BOARDBOX_PROFILE)
 endef
 
 define BOARDBOX_INSTALL_TARGET_CMDS
@@ -51,6 +54,7 @@ endef
 define BOARDBOX_LINUX_CONFIG_FIXUPS
 	$(call KCONFIG_ENABLE_OPT,CONFIG_NAMESPACES)
 	$(call KCONFIG_ENABLE_OPT,CONFIG_UTS_NS)
+	$(call KCONFIG_ENABLE_OPT,CONFIG_SYSVIPC)
 	$(call KCONFIG_ENABLE_OPT,CONFIG_IPC_NS)
 	$(call KCONFIG_ENABLE_OPT,CONFIG_PID_NS)
 	$(call KCONFIG_ENABLE_OPT,CONFIG_NET_NS)
@@ -67,6 +71,7 @@ define BOARDBOX_LINUX_CONFIG_FIXUPS
 	$(call KCONFIG_ENABLE_OPT,CONFIG_MEMCG)
 	$(call KCONFIG_ENABLE_OPT,CONFIG_MEMCG_V1)
 	$(call KCONFIG_ENABLE_OPT,CONFIG_BLK_CGROUP)
+	$(call KCONFIG_ENABLE_OPT,CONFIG_BLK_DEV_THROTTLING)
 	$(call KCONFIG_ENABLE_OPT,CONFIG_BPF_SYSCALL)
 	$(call KCONFIG_ENABLE_OPT,CONFIG_CGROUP_BPF)
 	$(call KCONFIG_ENABLE_OPT,CONFIG_BRIDGE)

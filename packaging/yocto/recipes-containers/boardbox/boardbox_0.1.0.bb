@@ -22,7 +22,9 @@ do_configure[noexec] = "1"
 do_compile() {
     test -f ${S}/dist/boardbox-${BOARDBOX_ARCH} ||
         bbfatal "run make dist/boardbox-${BOARDBOX_ARCH} in ${S} first"
-    if [ -n "${BOARDBOX_PROFILE}" ] && [ -x ${S}/dist/boardbox-${BUILD_ARCH} ]; then
+    if [ -n "${BOARDBOX_PROFILE}" ]; then
+        test -x ${S}/dist/boardbox-${BUILD_ARCH} ||
+            bbfatal "run make dist/boardbox-${BUILD_ARCH} in ${S} first: it checks ${BOARDBOX_PROFILE}"
         ${S}/dist/boardbox-${BUILD_ARCH} check ${BOARDBOX_PROFILE} || bbfatal "${BOARDBOX_PROFILE} has mistakes"
     fi
 }
@@ -31,13 +33,20 @@ do_install() {
     init=sysvinit
     ${@bb.utils.contains('DISTRO_FEATURES', 'systemd', 'init=systemd', '', d)}
     DESTDIR=${D} PREFIX=${prefix} ARCH=${BOARDBOX_ARCH} INIT=$init DOCS=0 PROFILE=${BOARDBOX_PROFILE} ${S}/scripts/install
+    # Without usrmerge systemd's units are in /lib, and systemd.bbclass looks for them there.
+    units=${D}${prefix}/lib/systemd/system
+    if [ $init = systemd ] && [ $units != ${D}${systemd_system_unitdir} ]; then
+        install -d ${D}${systemd_system_unitdir}
+        mv $units/boardbox.service $units/boardbox-down.service ${D}${systemd_system_unitdir}
+        rmdir -p --ignore-fail-on-non-empty $units
+    fi
 }
 
 INITSCRIPT_NAME = "boardbox"
 INITSCRIPT_PARAMS = "defaults 50 10"
 # It wants boardbox-down.service, installed beside it, which is not enabled by itself.
 SYSTEMD_SERVICE:${PN} = "boardbox.service"
-FILES:${PN} += "${prefix}/lib/boardbox ${prefix}/lib/systemd"
+FILES:${PN} += "${prefix}/lib/boardbox ${systemd_system_unitdir}"
 CONFFILES:${PN} = "${sysconfdir}/boardbox/board.toml"
 RRECOMMENDS:${PN} = "kernel-module-macvlan kernel-module-bridge kernel-module-veth"
 # It is stripped and static, by intent.
