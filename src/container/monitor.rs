@@ -226,6 +226,10 @@ impl<'a> Monitor<'a> {
             }
             number => {
                 let _ = process::kill(self.target(), number);
+                // What stands still never hears it.
+                if wants_an_end(number) {
+                    self.thaw();
+                }
             }
         }
     }
@@ -291,6 +295,7 @@ impl<'a> Monitor<'a> {
     }
 
     fn thaw(&mut self) {
+        self.clients.not_frozen();
         if let Some(freezer) = &self.freezer
             && freezer.state() != Frozen::Thawed
         {

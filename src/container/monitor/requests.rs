@@ -30,6 +30,7 @@ impl Monitor<'_> {
             Request::Stop { timeout_ms, signal } => self.stop(timeout_ms, signal),
             Request::Freeze => self.freeze(client),
             Request::Unfreeze => {
+                self.clients.not_frozen();
                 let done = match &self.freezer {
                     Some(freezer) => freezer.thaw(),
                     None => Err(no_freezer()),
@@ -148,6 +149,11 @@ impl Monitor<'_> {
             self.done(client, Err(no_freezer()));
             return None;
         };
+        // It would not hear its stop signal.
+        if self.state == State::Stopping {
+            self.done(client, Err(Error::host("the container is being stopped")));
+            return None;
+        }
         if let Err(error) = freezer.freeze() {
             self.done(client, Err(error));
             return None;
