@@ -59,6 +59,29 @@ fn one_that_crashes_in_a_loop_is_given_up_and_that_can_be_found() {
 }
 
 #[test]
+fn one_that_crashes_in_a_loop_has_not_run_for_the_time_that_makes_it_ready() {
+    let sandbox = Sandbox::new();
+    let name = &sandbox.name("young");
+    let keys = "restart = 'always'\nrestart-delay = '10ms'\nrestart-limit = 50\nready = 'delay:600ms'\nready-timeout = '3s'";
+    let file = &board(&sandbox, name, "sleep 0.3; exit 1", keys);
+    let said = sandbox.boardbox(&["up", file]);
+    assert_eq!(said.code, 6, "{said:?}");
+    assert!(said.err.contains("not ready within 3000 ms: it has not run for 600 ms"), "{said:?}");
+    assert_eq!(sandbox.boardbox(&["down", "-q"]).code, 0);
+    sandbox.assert_nothing_left(&[name]);
+
+    // It is, once it stays.
+    let file =
+        &board(&sandbox, name, "test -e /tmp/lived || { touch /tmp/lived; exit 1; }; sleep 1000", keys);
+    let begun = std::time::Instant::now();
+    let said = sandbox.boardbox(&["up", file]);
+    assert_eq!((said.code, said.err.as_str()), (0, ""), "{said:?}");
+    assert!(begun.elapsed().as_millis() < 2000, "{said:?}");
+    assert_eq!(sandbox.boardbox(&["down", "-q"]).code, 0);
+    sandbox.assert_nothing_left(&[name]);
+}
+
+#[test]
 fn while_it_waits_it_answers_and_can_be_stopped() {
     let sandbox = Sandbox::new();
     let name = &sandbox.name("wait");
