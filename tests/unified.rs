@@ -101,6 +101,9 @@ fn plan_knows_the_hierarchy_that_up_would_mount() {
     assert_eq!((said.code, said.err.as_str()), (0, ""), "{said:?}");
     assert!(said.out.contains(&format!("make cgroup {at}/boardbox/{name} ")), "{said:?}");
     assert_eq!(sandbox.boardbox(&["up", "-q", file]).code, 0);
+    // Freezing is v2's own.
+    let said = sandbox.boardbox(&["status"]);
+    assert!(said.out.contains(&format!("cgroup  freezer  {at} (cgroup v2), by up\n")), "{said:?}");
     assert_eq!(sandbox.boardbox(&["down", "-q"]).code, 0);
     sandbox.assert_nothing_left(&[name]);
     assert!(!sandbox.sh("cat /proc/self/mounts").out.contains(at));
