@@ -53,6 +53,8 @@ pub struct Monitor<'a> {
     devices: Option<Policy>,
     /// What the last `Apply` did.
     last: settings::Done,
+    /// The latest `Apply` was done: one that was refused has nothing to take back.
+    applied: bool,
     /// The rules of the last `Apply`.
     rules: Option<Vec<CgroupRule>>,
     signals: &'a mut Signals,
@@ -113,6 +115,7 @@ impl<'a> Monitor<'a> {
             freezer,
             devices: None,
             last: settings::Done::default(),
+            applied: false,
             rules: None,
             signals,
             clients,

@@ -52,6 +52,7 @@ impl Monitor<'_> {
             }
             Request::Apply { settings } => {
                 let text = self.apply(settings);
+                self.applied = text.is_ok();
                 self.tell(client, text)
             }
             Request::Compare { settings } => {
@@ -59,7 +60,7 @@ impl Monitor<'_> {
                 self.tell(client, text)
             }
             Request::Revert => {
-                let done = self.revert();
+                let done = if std::mem::take(&mut self.applied) { self.revert() } else { Ok(()) };
                 self.done(client, done);
                 None
             }
