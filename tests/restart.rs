@@ -131,6 +131,28 @@ fn while_it_waits_it_answers_and_can_be_stopped() {
 }
 
 #[test]
+fn the_pidfile_stays_as_long_as_the_monitor() {
+    let sandbox = Sandbox::new();
+    let name = &sandbox.name("pidfile");
+    let file = &board(&sandbox, name, "exit 0", "restart = 'always'\nrestart-delay = '1000s'");
+    let pidfile = sandbox.dir.join("pid");
+    let text = || std::fs::read_to_string(&pidfile).ok();
+    let path = pidfile.to_str().unwrap();
+    assert_eq!(sandbox.boardbox(&["start", "-p", path, file, name]).code, 0);
+    assert_eq!(sandbox.boardbox(&["wait", "-s", "RESTARTING", "-t", "20", name]).code, 0);
+    assert_eq!(text(), Some(format!("{}\n", sandbox.pid("monitor", name))));
+    assert_eq!(sandbox.boardbox(&["stop", name]).code, 0);
+    assert_eq!(text(), None);
+
+    // A start that fails takes no other one's.
+    std::fs::write(&pidfile, "1\n").unwrap();
+    let file = &board(&sandbox, name, "exit 0", "mounts = [{ bind = '/nowhere', to = 'tmp' }]");
+    assert_eq!(sandbox.boardbox(&["start", "-p", path, file, name]).code, 3);
+    assert_eq!(text().as_deref(), Some("1\n"));
+    sandbox.assert_nothing_left(&[name]);
+}
+
+#[test]
 fn a_failure_is_restarted_a_wanted_end_and_a_success_are_not() {
     let sandbox = Sandbox::new();
     let name = &sandbox.name("fail");

@@ -39,7 +39,6 @@ pub(super) struct Life<'a> {
     undo: Vec<Undo>,
     first: Option<Pid>,
     nics: Option<Nics>,
-    pidfile: Option<&'a str>,
 }
 
 impl<'a> Life<'a> {
@@ -51,8 +50,8 @@ impl<'a> Life<'a> {
         signals: &'a mut Option<Signals>,
         tally: Tally,
     ) -> Self {
-        let (undo, first, nics, pidfile) = (Vec::new(), None, None, None);
-        Self { container, options, claim, clients, signals, tally, undo, first, nics, pidfile }
+        let (undo, first, nics) = (Vec::new(), None, None);
+        Self { container, options, claim, clients, signals, tally, undo, first, nics }
     }
 
     /// From the first step to the last trace.
@@ -70,9 +69,6 @@ impl<'a> Life<'a> {
         }
         for error in undo_all(&mut self.undo) {
             log::error!("{error}");
-        }
-        if let Some(path) = self.pidfile {
-            let _ = std::fs::remove_file(path);
         }
         // In the foreground this is the only place where anybody would look.
         if let Ok(ended) = &ended
@@ -151,10 +147,10 @@ impl<'a> Life<'a> {
         record.init = first.as_raw();
         record.started = process::started(record.init).unwrap_or(0);
         let user = self.converse(&ours, &steps, first, &record)?;
-        if let Some(path) = &options.pidfile {
+        // It is the monitor's, which has further lives.
+        if let (Some(path), true) = (&options.pidfile, self.tally == Tally::default()) {
             std::fs::write(path, format!("{}\n", std::process::id()))
                 .map_err(|error| Error::io(format!("write {path}"), &error))?;
-            self.pidfile = Some(path);
         }
         let console = self.monitors_console(console)?;
         if let Some(launcher) = launcher.take() {
