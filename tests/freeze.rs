@@ -1,4 +1,4 @@
-//! Freezing that does not come to its end: who unfreezes or stops the container is not in its way.
+//! Freezing that does not come to its end, and what is frozen and does not come to its own: nobody waits for that without a limit.
 
 mod sandbox;
 
@@ -85,6 +85,37 @@ fn who_unfreezes_or_ends_a_container_ends_the_freezing_too() {
         sandbox.until("its traces to go", || sandbox.sh(&format!("ls /run/boardbox/{name}")).code != 0);
         sandbox.assert_nothing_left(&[name]);
     }
+}
+
+#[test]
+fn a_start_that_fails_says_so_where_its_first_process_does_not_end() {
+    let sandbox = Sandbox::new();
+    let name = &sandbox.name("hangs");
+    let file = sandbox.file("h.conf", "lxc.rootfs = /var/lib/lxc/temp/rootfs\n");
+    // SIGKILL does not end what is frozen on v1. Its set-up is waited for half a second here, not a minute.
+    let frozen = format!(
+        "cd /sys/fs/cgroup/freezer && mkdir -p boardbox/{name} && echo FROZEN >boardbox/{name}/freezer.state"
+    );
+    if !sandbox::on_v2("freezer") {
+        assert_eq!(sandbox.sh(&frozen).code, 0);
+    }
+    let begun = std::time::Instant::now();
+    // Into a file: a pipe would be open as long as that process is there.
+    let said = sandbox.file("said", "");
+    sandbox.sh(&format!(
+        "timeout -s KILL 40 strace -qq -o /dev/null -e trace=recvmsg -e inject=recvmsg:error=EAGAIN:delay_enter=500000:when=1 \
+         {} start -F -f {file} -n {name} -- /bin/sleep 1000 >{said} 2>&1 </dev/null",
+        env!("CARGO_BIN_EXE_boardbox")
+    ));
+    let took = begun.elapsed();
+    if !sandbox::on_v2("freezer") {
+        assert_eq!(sandbox.sh(&frozen.replace("FROZEN", "THAWED")).code, 0);
+    }
+    let said = std::fs::read_to_string(said).unwrap();
+    assert!(took.as_secs() < 30 && said.contains("its set-up took longer than"), "{took:?}: {said}");
+    let hangs = said.contains("does not end by SIGKILL: it hangs in the kernel");
+    assert_eq!(hangs, !sandbox::on_v2("freezer"), "{said}");
+    assert!(sandbox.sh(&format!("ls /run/boardbox/{name}")).code != 0);
 }
 
 #[test]

@@ -9,6 +9,7 @@ use super::launch::{self, Options, wants_console};
 use super::monitor::{Ended, Monitor};
 use super::network::Nics;
 use super::restart::Tally;
+use super::stale;
 use super::state::{Claim, Record, UNIFIED};
 use crate::apply::{self, Undo, undo_all};
 use crate::error::{Error, Kind, Result};
@@ -23,7 +24,7 @@ use crate::sys::{caps, cgroup, poll, rootfs, socket};
 use nix::errno::Errno;
 use nix::unistd::Pid;
 use std::os::fd::{AsFd, OwnedFd};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// How long the set-up may take before it is given up: a mount of a dead server must not hang a boot for ever.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -59,7 +60,15 @@ impl<'a> Life<'a> {
         let ended = self.attempt(launcher);
         if let (Err(_), Some(first)) = (&ended, self.first) {
             let _ = process::kill(first, libc::SIGKILL);
-            let _ = process::wait(first, true);
+            let begun = Instant::now();
+            // Somebody waits for the error: what hangs in the kernel, or is frozen by a cgroup above, must not keep it from them.
+            while let Ok(None) = process::wait(first, false) {
+                if begun.elapsed() >= stale::PATIENCE {
+                    log::error!("process {first} does not end by SIGKILL: it hangs in the kernel");
+                    break;
+                }
+                std::thread::sleep(Duration::from_millis(1));
+            }
         }
         // Before anybody is told that it has stopped: a start that follows at once finds its MACs and names free.
         if let Some(mut nics) = self.nics.take() {
