@@ -233,6 +233,24 @@ fn one_that_reboots_at_once_waits_in_between_and_can_be_stopped() {
 }
 
 #[test]
+fn one_that_powers_itself_off_has_not_failed() {
+    let sandbox = Sandbox::new();
+    let name = &sandbox.name("off");
+    let keys = "capabilities = ['sys_boot']\nrestart = 'on-failure'\nrestart-delay = '1000s'";
+    let file = &board(&sandbox, name, "exec poweroff -f", keys);
+    start(&sandbox, name, file);
+    let said = sandbox.boardbox(&["wait", "-s", "STOPPED|RESTARTING", "-t", "20", name]);
+    assert_eq!(said.code, 0, "{said:?}");
+    sandbox.until("its end", || sandbox.boardbox(&["info", name]).code == 4);
+    let said = sandbox.boardbox(&["info", name]);
+    assert!(
+        said.err.contains("is not running: ended (SIGINT), it has powered itself off (start it"),
+        "{said:?}"
+    );
+    sandbox.assert_nothing_left(&[name]);
+}
+
+#[test]
 fn a_full_run_directory_does_not_end_a_monitor_between_two_lives() {
     let sandbox = Sandbox::new();
     let name = &sandbox.name("full");

@@ -88,6 +88,9 @@ fn lives(
         if ended.asked || !options.detach {
             return Ok(ended);
         }
+        if restart::powered_off(ended.status) {
+            ended.note = Note::try_from("it has powered itself off").unwrap_or_default();
+        }
         let next = tally.ended(ended.status, lived, restart);
         tally.tell(container, ended.status, &ended.note, &next);
         match (&next, signals.as_mut()) {
