@@ -211,3 +211,43 @@ fn a_weight_is_the_same_wherever_it_is_written() {
     assert_eq!(sandbox.boardbox(&["stop", "-k", a, b]).code, 0);
     sandbox.assert_nothing_left(&[a, b]);
 }
+
+#[test]
+fn a_monitor_that_is_late_takes_back_what_it_applies() {
+    let sandbox = Sandbox::new();
+    let names = ["a", "b", "c"].map(|name| sandbox.name(name));
+    let [a, b, c] = &names;
+    let profile = |rules: [&str; 3]| {
+        let container = |(name, rules): (&String, &str)| {
+            let command = "command = ['/bin/sleep', '1000']";
+            format!("[[container]]\nname = '{name}'\nrootfs = '{ROOT}'\n{command}\n{rules}\n")
+        };
+        let text: String = names.iter().zip(rules).map(container).collect();
+        sandbox.file("board.toml", &format!("[board]\nname = 'test'\n{text}"))
+    };
+    let file = profile(["pids = { max = 64 }"; 3]);
+    says(&sandbox.boardbox(&["start", "--profile", &file]), 0, "");
+    profile(["pids = { max = 65 }"; 3]);
+    assert_eq!(sandbox.boardbox(&["apply", &file]).code, 0);
+    profile(["pids = { max = 66 }", "pids = { max = 66 }", "cgroup = [['pids.max', 'many']]"]);
+    let monitors = [b, c].map(|name| sandbox.pid("monitor", name));
+    let signal = |signal: &str| {
+        assert_eq!(sandbox.sh(&format!("kill -{signal} {} {}", monitors[0], monitors[1])).code, 0);
+    };
+    signal("STOP");
+    let apply = |names: &[&str]| {
+        let mut apply = sandbox.boardbox_command(&[&["apply", file.as_str()], names].concat());
+        apply.stderr(std::process::Stdio::piped()).spawn().unwrap()
+    };
+    for (apply, name) in [(apply(&[a, b]), b), (apply(&[c]), c)] {
+        let output = apply.wait_with_output().unwrap();
+        let err = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(6), "{err}");
+        assert_eq!(err, format!("boardbox: container \"{name}\": no answer within 10000 ms\n"));
+    }
+    signal("CONT");
+    // Asked after the rest: that one was applied and taken back, and of one that is refused nothing is taken back.
+    assert_eq!([a, b, c].map(|name| get(&sandbox, name, "pids.max")), ["65", "65", "65"]);
+    assert_eq!(sandbox.boardbox(&["stop", "-k", a, b, c]).code, 0);
+    sandbox.assert_nothing_left(&[a, b, c]);
+}

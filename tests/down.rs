@@ -70,6 +70,57 @@ fn an_up_that_waits_starts_nothing_once_a_down_has_come_and_gone() {
 }
 
 #[test]
+fn an_up_that_waits_for_a_port_is_ended_by_a_down() {
+    let sandbox = Sandbox::new();
+    let bridge = "[[bridge]]\nname = 'br7'\nports = ['p0']\nwait = '5m'\n";
+    let container = format!("[[container]]\nname = '{}'\nrootfs = '{ROOT}'\n", sandbox.name("a"));
+    let file = &sandbox.file("board.toml", &format!("[board]\nname = 't'\n{bridge}{container}"));
+    let up = begin(&sandbox, &["up", file]);
+    sandbox.until("its watch", || {
+        // It holds the lock when it has opened that.
+        sandbox.sh(&format!("ls -l /proc/{}/fd", up.id())).out.contains("socket:")
+    });
+    let begun = std::time::Instant::now();
+    let said = sandbox.boardbox(&["down", "-q"]);
+    assert_eq!((said.code, said.err.as_str()), (0, ""), "{said:?}");
+    assert!(begun.elapsed().as_secs() < 5, "{:?}", begun.elapsed());
+    let (code, err) = end(up);
+    assert!(code == Some(3) && err.contains("the board is being taken down (boardbox down"), "{err}");
+    assert_eq!(sandbox.sh("ip link add p0 type veth peer name p1").code, 0);
+    std::thread::sleep(std::time::Duration::from_millis(300));
+    assert!(sandbox.sh("ip link show br7").code != 0 && !runs(&sandbox, "a"));
+    gone(&sandbox, &["a"]);
+}
+
+#[test]
+fn a_down_by_a_profile_takes_nothing_from_containers_that_are_not_in_it() {
+    let sandbox = Sandbox::new();
+    let profile = board(&sandbox, &[("a", SLEEP, "")]);
+    let text = std::fs::read_to_string(&profile).unwrap();
+    assert_eq!(sandbox.sh("ip link add p0 type veth peer name p1").code, 0);
+    let file = &sandbox.file("board.toml", &format!("{text}[[bridge]]\nname = 'br7'\nports = ['p0']\n"));
+    assert_eq!(sandbox.boardbox(&["up", "-q", file]).code, 0);
+    let other = &sandbox.name("other");
+    let conf = sandbox.file("other.conf", &format!("lxc.rootfs = {ROOT}\n"));
+    assert_eq!(sandbox.boardbox(&["start", "-f", &conf, "-n", other, "--", "/bin/sleep", "1000"]).code, 0);
+    let said = sandbox.boardbox(&["down", file]);
+    let why = format!(
+        "boardbox: take back what up made: containers run that are not in the profile: {other} (boardbox stop {other}; or \
+         boardbox down without a profile, which stops all)\n"
+    );
+    assert_eq!((said.code, said.err.ends_with(&why)), (3, true), "{said:?}");
+    assert!(!runs(&sandbox, "a") && runs(&sandbox, "other"));
+    assert!(sandbox.sh("ip -o link show p0").out.contains("master br7"));
+    // Nobody is kept from starting it again.
+    assert_eq!(sandbox.boardbox(&["restart", "-q", &sandbox.name("a")]).code, 0);
+    assert_eq!(sandbox.boardbox(&["stop", "-q", other]).code, 0);
+    let said = sandbox.boardbox(&["down", "-q", file]);
+    assert_eq!((said.code, said.err.as_str()), (0, ""), "{said:?}");
+    assert!(sandbox.sh("ip link show br7").code != 0);
+    gone(&sandbox, &["a", "other"]);
+}
+
+#[test]
 fn a_start_that_no_one_can_ask_yet_ends_by_itself() {
     let sandbox = Sandbox::new();
     let file = &board(&sandbox, &[("a", SLEEP, "")]);

@@ -59,6 +59,29 @@ fn one_that_crashes_in_a_loop_is_given_up_and_that_can_be_found() {
 }
 
 #[test]
+fn one_that_crashes_in_a_loop_has_not_run_for_the_time_that_makes_it_ready() {
+    let sandbox = Sandbox::new();
+    let name = &sandbox.name("young");
+    let keys = "restart = 'always'\nrestart-delay = '10ms'\nrestart-limit = 50\nready = 'delay:600ms'\nready-timeout = '3s'";
+    let file = &board(&sandbox, name, "sleep 0.3; exit 1", keys);
+    let said = sandbox.boardbox(&["up", file]);
+    assert_eq!(said.code, 6, "{said:?}");
+    assert!(said.err.contains("not ready within 3000 ms: it has not run for 600 ms"), "{said:?}");
+    assert_eq!(sandbox.boardbox(&["down", "-q"]).code, 0);
+    sandbox.assert_nothing_left(&[name]);
+
+    // It is, once it stays.
+    let file =
+        &board(&sandbox, name, "test -e /tmp/lived || { touch /tmp/lived; exit 1; }; sleep 1000", keys);
+    let begun = std::time::Instant::now();
+    let said = sandbox.boardbox(&["up", file]);
+    assert_eq!((said.code, said.err.as_str()), (0, ""), "{said:?}");
+    assert!(begun.elapsed().as_millis() < 2000, "{said:?}");
+    assert_eq!(sandbox.boardbox(&["down", "-q"]).code, 0);
+    sandbox.assert_nothing_left(&[name]);
+}
+
+#[test]
 fn while_it_waits_it_answers_and_can_be_stopped() {
     let sandbox = Sandbox::new();
     let name = &sandbox.name("wait");
@@ -105,6 +128,28 @@ fn while_it_waits_it_answers_and_can_be_stopped() {
     assert_eq!(sandbox.sh(&format!("kill {}", sandbox.pid("monitor", name))).code, 0);
     assert_eq!(sandbox.boardbox(&["wait", "-t", "20", name]).code, 0);
     sandbox.until("its traces to go", || sandbox.sh(&format!("ls /run/boardbox/{name}")).code != 0);
+}
+
+#[test]
+fn the_pidfile_stays_as_long_as_the_monitor() {
+    let sandbox = Sandbox::new();
+    let name = &sandbox.name("pidfile");
+    let file = &board(&sandbox, name, "exit 0", "restart = 'always'\nrestart-delay = '1000s'");
+    let pidfile = sandbox.dir.join("pid");
+    let text = || std::fs::read_to_string(&pidfile).ok();
+    let path = pidfile.to_str().unwrap();
+    assert_eq!(sandbox.boardbox(&["start", "-p", path, file, name]).code, 0);
+    assert_eq!(sandbox.boardbox(&["wait", "-s", "RESTARTING", "-t", "20", name]).code, 0);
+    assert_eq!(text(), Some(format!("{}\n", sandbox.pid("monitor", name))));
+    assert_eq!(sandbox.boardbox(&["stop", name]).code, 0);
+    assert_eq!(text(), None);
+
+    // A start that fails takes no other one's.
+    std::fs::write(&pidfile, "1\n").unwrap();
+    let file = &board(&sandbox, name, "exit 0", "mounts = [{ bind = '/nowhere', to = 'tmp' }]");
+    assert_eq!(sandbox.boardbox(&["start", "-p", path, file, name]).code, 3);
+    assert_eq!(text().as_deref(), Some("1\n"));
+    sandbox.assert_nothing_left(&[name]);
 }
 
 #[test]
@@ -184,6 +229,24 @@ fn one_that_reboots_at_once_waits_in_between_and_can_be_stopped() {
     assert!(lives() < 8, "{}", lives());
     let said = sandbox.boardbox(&["stop", name]);
     assert_eq!(said.code, 0, "{said:?}");
+    sandbox.assert_nothing_left(&[name]);
+}
+
+#[test]
+fn one_that_powers_itself_off_has_not_failed() {
+    let sandbox = Sandbox::new();
+    let name = &sandbox.name("off");
+    let keys = "capabilities = ['sys_boot']\nrestart = 'on-failure'\nrestart-delay = '1000s'";
+    let file = &board(&sandbox, name, "exec poweroff -f", keys);
+    start(&sandbox, name, file);
+    let said = sandbox.boardbox(&["wait", "-s", "STOPPED|RESTARTING", "-t", "20", name]);
+    assert_eq!(said.code, 0, "{said:?}");
+    sandbox.until("its end", || sandbox.boardbox(&["info", name]).code == 4);
+    let said = sandbox.boardbox(&["info", name]);
+    assert!(
+        said.err.contains("is not running: ended (SIGINT), it has powered itself off (start it"),
+        "{said:?}"
+    );
     sandbox.assert_nothing_left(&[name]);
 }
 

@@ -22,6 +22,9 @@ const DOWN: &str = "/run/boardbox/.down";
 /// How long another `up` or `down` is waited for.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// How soon an `up` that waits for a port notices that the board is being taken down.
+const STEP: Duration = Duration::from_millis(100);
+
 /// Brings the host to where the profile wants it. `progress` is told each step before it is done: its number from 1, how
 /// many there are, and the step. Returns the steps that were done; none if nothing was to do. A failure takes back what
 /// this run made, and only that. `profile` is what to remember for the commands that follow: its path, and what its ports are
@@ -106,8 +109,10 @@ fn up_locked(
         progress(index + 1, steps.len(), &planned.step);
         perform(planned, &mut record)
     });
-    // Under the lock: a down that has come and gone since has taken it away again.
-    if let Err(error) = done.and_then(|()| profile.map_or(Ok(()), remember_profile)) {
+    // Under the lock: a down that has come and gone since has taken it away again. One that waits for the lock has stopped what
+    // it knows of: nobody may start more by this profile.
+    let remember = || profile.map_or(Ok(()), remember_profile);
+    if let Err(error) = done.and_then(|()| may_start()).and_then(|()| remember()) {
         for left in record.take_back(before) {
             log::error!("{left}");
         }
@@ -142,12 +147,14 @@ fn with_ports(board: &Board, mut host: Host) -> Result<Host> {
         });
         match (late, &watch) {
             (None, _) => return Ok(host),
-            (Some((_, _, left)), Some(watch)) => watch.wait(left)?,
+            // In steps: a down waits for the lock, and this one may have minutes.
+            (Some((_, _, left)), Some(watch)) => watch.wait(left.min(STEP))?,
             (Some((bridge, port, _)), None) => {
                 log::warn!("waiting {} ms at most for port {port} of bridge {}", bridge.wait, bridge.name);
                 watch = Some(LinkWatch::open()?);
             }
         }
+        may_start()?;
         host.links = super::bridge::links()?;
     }
 }

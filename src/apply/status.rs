@@ -115,7 +115,7 @@ fn controller(name: &str, host: &Host, made: &[&Undo]) -> ControllerStatus {
         (None, None) => ControllerState::Absent,
     };
     let ours = match &state {
-        ControllerState::Mounted(at) => {
+        ControllerState::Mounted(at) | ControllerState::Unified(at) => {
             made.iter().any(|undo| matches!(undo, Undo::UnmountHierarchy { target } if target == at))
         }
         _ => false,
@@ -222,6 +222,10 @@ mod tests {
              bridge  br0      up, port eth0, port eth1 missing, by up\n\
              bridge  br1      not there, port eth0 missing, port eth1 missing\n"
         );
+
+        let unified = [&Undo::UnmountHierarchy { target: "/cg/unified".into() }];
+        let text = compare(&board, &host, &unified).to_string();
+        assert!(text.contains("pids     /cg/unified (cgroup v2), by up\n"), "{text}");
 
         // The same bridge behind a relay, to which eth0 belongs then.
         let (mut host, mut board) = (host, Board { bridges: vec![bridge("br0")], ..Board::default() });

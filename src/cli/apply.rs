@@ -8,6 +8,7 @@ use super::{Run, drift};
 use crate::apply;
 use crate::container::client::{self, PROMPT};
 use crate::container::control::{Reply, Request, Settings, State};
+use crate::error::Kind;
 use argh::FromArgs;
 
 /// Gives running containers the cgroup settings and device rules that their profile has now, without a restart, all or
@@ -48,19 +49,31 @@ pub fn apply(words: &Words) -> Run {
     let mut code = 0;
     for (index, (container, settings)) in wanted.iter().enumerate() {
         let name = &container.name;
-        match ask(name, &Request::Apply { settings: Settings(settings) }, Some(PROMPT)) {
+        let said = client::say(name, &Request::Apply { settings: Settings(settings) }, Some(PROMPT));
+        let was_said = said.is_ok();
+        match said.and_then(|monitor| client::reply(name, &monitor, PROMPT)) {
             Ok(answer) => {
                 if let Reply::Value { text: changed } = answer.reply() {
                     changed.lines().for_each(|line| text.push_str(&format!("{name}: {line}\n")));
                 }
             }
             Err(error) => {
+                // A late monitor applies it when it comes to that, and takes it back right after: connections are accepted
+                // in order.
+                if was_said
+                    && error.kind == Kind::Timeout
+                    && let Err(error) = client::say(name, &Request::Revert, Some(PROMPT))
+                {
+                    complain(&error);
+                }
                 for (container, _) in wanted.iter().take(index).rev() {
                     if let Err(error) = ask(&container.name, &Request::Revert, Some(PROMPT)) {
                         complain(&error);
                     }
                 }
-                return Err(error.tried(format!("container \"{name}\"")).into());
+                let named = format!("container \"{name}\"");
+                let is_named = error.to_string().contains(&named);
+                return Err(if is_named { error } else { error.tried(named) }.into());
             }
         }
         match drift::by_restart(container) {

@@ -50,8 +50,8 @@ struct Up {
 }
 
 /// Stops the containers, each after those that depend on it, then takes back what up made: bridges, mounts, directories.
-/// Without --profile, containers that are not (or no longer) in the profile stop, too. With containers named, stops only
-/// those and leaves the board up.
+/// Without --profile, containers that are not (or no longer) in the profile stop, too; with it, they keep the board up.
+/// With containers named, stops only those and leaves the board up.
 #[derive(FromArgs)]
 #[argh(help_triggers("--help", "-h"))]
 struct Down {
@@ -226,6 +226,22 @@ fn stop(names: &[ContainerName], profile: &[Container], seconds: u32) -> Result<
     Ok(errors.first().map_or(0, |error| error.kind.exit_code()))
 }
 
+/// An error where others than these run: their bridge must not be taken away under them.
+fn nobody_else(stopped: &[ContainerName]) -> Result<()> {
+    let mut others = client::names()?;
+    others.retain(|name| !stopped.contains(name));
+    if others.is_empty() {
+        return Ok(());
+    }
+    let others: Vec<&str> = others.iter().map(ContainerName::as_str).collect();
+    Err(Error::host(format!("containers run that are not in the profile: {}", others.join(", ")))
+        .tried("take back what up made")
+        .hint(format!(
+            "boardbox stop {}; or boardbox down without a profile, which stops all",
+            others.join(" ")
+        )))
+}
+
 /// `boardbox down`.
 pub fn down(words: &Words) -> Run {
     words.no_command()?;
@@ -253,6 +269,9 @@ pub fn down(words: &Words) -> Run {
     let code = stop(&names, &profile, args.timeout);
     if !chosen.is_empty() || !matches!(code, Ok(0)) {
         return code.map_err(Into::into);
+    }
+    if file.is_some() {
+        nobody_else(&names)?;
     }
     state::forget_ends();
     let mut left = stale::clear_all();

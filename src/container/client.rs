@@ -61,6 +61,14 @@ pub fn say(name: &ContainerName, request: &Request<'_>, timeout: Option<Duration
     say_in(RUN_DIR, name, request, timeout)
 }
 
+/// The reply to what was said, waited for as long at most.
+pub fn reply(name: &ContainerName, monitor: &OwnedFd, timeout: Duration) -> Result<Answer> {
+    match poll::readable(monitor.as_fd(), Some(timeout))? {
+        true => hear(name, monitor),
+        false => Err(late(name, Some(timeout))),
+    }
+}
+
 fn named(name: &ContainerName, error: Error) -> Error {
     error.tried(format!("container \"{name}\""))
 }

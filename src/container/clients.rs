@@ -19,6 +19,9 @@ pub const FIRST_CLIENT: u64 = 16;
 const TOO_MANY: Reply<'_> =
     Reply::Failed { errno: libc::EAGAIN, text: "too many processes wait for this container already" };
 
+const NOT_FROZEN: Reply<'_> =
+    Reply::Failed { errno: libc::ECANCELED, text: "the container was unfrozen or stopped meanwhile" };
+
 /// Room for one request.
 pub type Room = [u8; MAX_MESSAGE];
 
@@ -144,16 +147,26 @@ impl Clients {
         }
     }
 
+    /// Tells those who wait for it to be frozen that it will not be: as long as one of them waits, it is frozen again and again.
+    #[inline(never)]
+    pub fn not_frozen(&mut self) {
+        for client in self.seats.iter_mut().flatten().filter(|client| client.waiting == Waiting::Frozen) {
+            client.waiting = Waiting::Nothing;
+            let _ = socket::send(client.socket.as_fd(), &NOT_FROZEN.encode());
+        }
+    }
+
     /// Tells those who wait for the end, or for what can not be any more, that it has ended; all who wait for anything, where
     /// there is no further life.
     #[inline(never)]
     pub fn farewell(&mut self, status: i32, note: &str, last: bool) {
+        self.not_frozen();
         let reply = Reply::Ended { status, note }.encode();
         for client in self.seats.iter_mut().flatten() {
             let over = match client.waiting {
-                Waiting::Nothing => false,
+                Waiting::Nothing | Waiting::Frozen => false,
                 Waiting::States(states) => last || states & State::Stopped.bit() != 0,
-                Waiting::Stop | Waiting::Frozen => true,
+                Waiting::Stop => true,
             };
             if over {
                 client.waiting = Waiting::Nothing;

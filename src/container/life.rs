@@ -9,6 +9,7 @@ use super::launch::{self, Options, wants_console};
 use super::monitor::{Ended, Monitor};
 use super::network::Nics;
 use super::restart::Tally;
+use super::stale;
 use super::state::{Claim, Record, UNIFIED};
 use crate::apply::{self, Undo, undo_all};
 use crate::error::{Error, Kind, Result};
@@ -23,7 +24,7 @@ use crate::sys::{caps, cgroup, poll, rootfs, socket};
 use nix::errno::Errno;
 use nix::unistd::Pid;
 use std::os::fd::{AsFd, OwnedFd};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// How long the set-up may take before it is given up: a mount of a dead server must not hang a boot for ever.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -39,7 +40,6 @@ pub(super) struct Life<'a> {
     undo: Vec<Undo>,
     first: Option<Pid>,
     nics: Option<Nics>,
-    pidfile: Option<&'a str>,
 }
 
 impl<'a> Life<'a> {
@@ -51,8 +51,8 @@ impl<'a> Life<'a> {
         signals: &'a mut Option<Signals>,
         tally: Tally,
     ) -> Self {
-        let (undo, first, nics, pidfile) = (Vec::new(), None, None, None);
-        Self { container, options, claim, clients, signals, tally, undo, first, nics, pidfile }
+        let (undo, first, nics) = (Vec::new(), None, None);
+        Self { container, options, claim, clients, signals, tally, undo, first, nics }
     }
 
     /// From the first step to the last trace.
@@ -60,7 +60,15 @@ impl<'a> Life<'a> {
         let ended = self.attempt(launcher);
         if let (Err(_), Some(first)) = (&ended, self.first) {
             let _ = process::kill(first, libc::SIGKILL);
-            let _ = process::wait(first, true);
+            let begun = Instant::now();
+            // Somebody waits for the error: what hangs in the kernel, or is frozen by a cgroup above, must not keep it from them.
+            while let Ok(None) = process::wait(first, false) {
+                if begun.elapsed() >= stale::PATIENCE {
+                    log::error!("process {first} does not end by SIGKILL: it hangs in the kernel");
+                    break;
+                }
+                std::thread::sleep(Duration::from_millis(1));
+            }
         }
         // Before anybody is told that it has stopped: a start that follows at once finds its MACs and names free.
         if let Some(mut nics) = self.nics.take() {
@@ -70,9 +78,6 @@ impl<'a> Life<'a> {
         }
         for error in undo_all(&mut self.undo) {
             log::error!("{error}");
-        }
-        if let Some(path) = self.pidfile {
-            let _ = std::fs::remove_file(path);
         }
         // In the foreground this is the only place where anybody would look.
         if let Ok(ended) = &ended
@@ -151,10 +156,10 @@ impl<'a> Life<'a> {
         record.init = first.as_raw();
         record.started = process::started(record.init).unwrap_or(0);
         let user = self.converse(&ours, &steps, first, &record)?;
-        if let Some(path) = &options.pidfile {
+        // It is the monitor's, which has further lives.
+        if let (Some(path), true) = (&options.pidfile, self.tally == Tally::default()) {
             std::fs::write(path, format!("{}\n", std::process::id()))
                 .map_err(|error| Error::io(format!("write {path}"), &error))?;
-            self.pidfile = Some(path);
         }
         let console = self.monitors_console(console)?;
         if let Some(launcher) = launcher.take() {

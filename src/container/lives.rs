@@ -33,6 +33,13 @@ pub(super) fn live(container: &Container, options: &Options, launcher: &mut Opti
         }
     };
     let lived = lives(container, options, launcher, &claim, &mut clients);
+    // Where it failed before it was written there may be another one's.
+    let ours = |path: &&String| {
+        std::fs::read_to_string(path).is_ok_and(|text| text.trim() == std::process::id().to_string())
+    };
+    if let Some(path) = options.pidfile.as_ref().filter(ours) {
+        let _ = std::fs::remove_file(path);
+    }
     claim.release();
     lived.map(|ended| {
         clients.farewell(ended.status, &ended.note, true);
@@ -80,6 +87,9 @@ fn lives(
         }
         if ended.asked || !options.detach {
             return Ok(ended);
+        }
+        if restart::powered_off(ended.status) {
+            ended.note = Note::try_from("it has powered itself off").unwrap_or_default();
         }
         let next = tally.ended(ended.status, lived, restart);
         tally.tell(container, ended.status, &ended.note, &next);

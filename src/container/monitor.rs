@@ -54,6 +54,8 @@ pub struct Monitor<'a> {
     devices: Option<Policy>,
     /// What the last `Apply` did.
     last: settings::Done,
+    /// The latest `Apply` was done: one that was refused has nothing to take back.
+    applied: bool,
     /// The rules of the last `Apply`.
     rules: Option<Vec<CgroupRule>>,
     signals: &'a mut Signals,
@@ -114,6 +116,7 @@ impl<'a> Monitor<'a> {
             freezer,
             devices: None,
             last: settings::Done::default(),
+            applied: false,
             rules: None,
             signals,
             clients,
@@ -227,6 +230,10 @@ impl<'a> Monitor<'a> {
             }
             number => {
                 let _ = process::kill(self.target(), number);
+                // What stands still never hears it.
+                if wants_an_end(number) {
+                    self.thaw();
+                }
             }
         }
     }
@@ -292,6 +299,7 @@ impl<'a> Monitor<'a> {
     }
 
     fn thaw(&mut self) {
+        self.clients.not_frozen();
         if let Some(freezer) = &self.freezer
             && freezer.state() != Frozen::Thawed
         {

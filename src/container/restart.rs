@@ -49,6 +49,12 @@ pub fn ending(status: i32) -> String {
     }
 }
 
+/// Whether reboot(2) has ended it, to halt or to power off: that ends a pid namespace's pid 1 by SIGINT, which nothing else
+/// can (pid_namespaces(7)).
+pub fn powered_off(status: i32) -> bool {
+    process::ending_signal(status) == Some(libc::SIGINT)
+}
+
 impl Tally {
     /// Counts the end of a life of this length, and says what is next.
     pub fn ended(&mut self, status: i32, lived: Duration, restart: &Restart) -> Next {
@@ -56,6 +62,8 @@ impl Tally {
         if lived >= Duration::from_millis(LONGEST_DELAY.into()) {
             self.row = 0;
         }
+        // What it wanted itself is no failure.
+        let status = if powered_off(status) { 0 } else { status };
         match restart.after(Some(status), self.row) {
             Some(delay) => {
                 self.row = self.row.saturating_add(1);
@@ -198,6 +206,12 @@ mod tests {
         assert_eq!(tally.gave_up(), "gave up after 2 restarts in a row");
         assert_eq!(Tally::default().ended(0, short, &restart), Next::End);
         assert_eq!(Tally::default().ended(256, short, &Restart::default()), Next::End);
+        // It has powered itself off.
+        let mut off = Tally::default();
+        assert_eq!(off.ended(libc::SIGINT, short, &restart), Next::End);
+        assert_eq!(off.last, Some(libc::SIGINT));
+        let always = Restart { policy: Policy::Always, ..restart };
+        assert_eq!(off.ended(libc::SIGINT, short, &always), again(100));
     }
 
     #[test]

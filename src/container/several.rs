@@ -3,7 +3,7 @@
 use super::client;
 use super::control::{NEVER, Reply, Request};
 use super::launch::{self, Launch, Options};
-use super::ready::{self, Look};
+use super::ready::{self, Life, Look};
 use super::stale;
 use super::state;
 use crate::error::{Error, Kind, Result};
@@ -84,9 +84,9 @@ enum Phase {
     Idle,
     /// Its monitor starts it, since then.
     Starting(Launch, u64),
-    /// It runs since then, and is looked at next at.
+    /// It runs, and is looked at next at.
     Running {
-        since: u64,
+        life: Life,
         next: u64,
         ours: bool,
     },
@@ -208,7 +208,7 @@ impl Starter<'_> {
     fn runs(&mut self, index: usize, what: What) {
         self.happened(index, what);
         let (now, ours) = (self.now(), what == What::Running);
-        self.set(index, Phase::Running { since: now, next: now, ours });
+        self.set(index, Phase::Running { life: Life::since(now), next: now, ours });
         let ready = self.containers.get(index).map(|container| &container.startup.ready);
         if ours && ready == Some(&Ready::Exec) {
             self.ready(index);
@@ -243,9 +243,9 @@ impl Starter<'_> {
                         _ => self.abandon(index),
                     }
                 }
-                Some(Phase::Running { since, next, ours }) if now >= *next => {
-                    let (since, ours) = (*since, *ours);
-                    self.look_at(index, since, ours)?;
+                Some(Phase::Running { life, next, ours }) if now >= *next => {
+                    let (life, ours) = (*life, *ours);
+                    self.look_at(index, life, ours)?;
                 }
                 _ => {}
             }
@@ -260,7 +260,7 @@ impl Starter<'_> {
             // Somebody else is starting it this moment: not what a cgroup that is in use comes from.
             Err(error) if error.kind == Kind::Taken && error.errno == 0 => {
                 let now = self.now();
-                self.set(index, Phase::Running { since: now, next: now + OFTEN, ours: false });
+                self.set(index, Phase::Running { life: Life::since(now), next: now + OFTEN, ours: false });
             }
             Err(error) => self.fail(index, error),
         }
@@ -275,15 +275,13 @@ impl Starter<'_> {
         self.fail(index, error);
     }
 
-    /// `since` then it runs; `ours` if it was started here. An error ends it all.
-    fn look_at(&mut self, index: usize, since: u64, ours: bool) -> Result<()> {
+    /// `ours` if it was started here. An error ends it all.
+    fn look_at(&mut self, index: usize, mut life: Life, ours: bool) -> Result<()> {
         let Some(&container) = self.containers.get(index) else { return Ok(()) };
         let now = self.now();
         // From its start, where that was here.
-        let begin = self.started.when(index, What::Start).unwrap_or(since);
-        // Who was there before has run for nobody knows how long.
-        let ran = if ours { now.saturating_sub(since) } else { u64::MAX };
-        match ready::look(container, ran) {
+        let begin = self.started.when(index, What::Start).unwrap_or(life.since);
+        match ready::look(container, &mut life, now, ours) {
             Ok(Look::Lost(error)) => {
                 return Err(error.tried(format!("come back from container \"{}\"", container.name)));
             }
@@ -302,12 +300,13 @@ impl Starter<'_> {
             // It was about to end when it was found.
             Ok(Look::Gone) => self.launch(index),
             Ok(Look::NotYet) => {
-                let pause = (now.saturating_sub(since) / 10).clamp(OFTEN, SELDOM);
+                let ran = now.saturating_sub(life.since);
+                let pause = (ran / 10).clamp(OFTEN, SELDOM);
                 let pause = match container.startup.ready {
                     Ready::Delay(time) if ours => u64::from(time).saturating_sub(ran).clamp(1, SELDOM),
                     _ => pause,
                 };
-                self.set(index, Phase::Running { since, next: now + pause, ours });
+                self.set(index, Phase::Running { life, next: now + pause, ours });
             }
             Err(error) => self.fail(index, error),
         }

@@ -11,7 +11,7 @@ use nix::unistd::Pid;
 use std::time::{Duration, Instant};
 
 /// How long a killed container is waited for: the kernel ends all its processes, some of which may be in a driver.
-const PATIENCE: Duration = Duration::from_secs(5);
+pub(super) const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Clears up after the monitor of this container, if it was killed. True when the container itself still ran, and was ended.
 pub fn clear(name: &ContainerName) -> Result<bool> {

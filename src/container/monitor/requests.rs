@@ -30,6 +30,7 @@ impl Monitor<'_> {
             Request::Stop { timeout_ms, signal } => self.stop(timeout_ms, signal),
             Request::Freeze => self.freeze(client),
             Request::Unfreeze => {
+                self.clients.not_frozen();
                 let done = match &self.freezer {
                     Some(freezer) => freezer.thaw(),
                     None => Err(no_freezer()),
@@ -51,6 +52,7 @@ impl Monitor<'_> {
             }
             Request::Apply { settings } => {
                 let text = self.apply(settings);
+                self.applied = text.is_ok();
                 self.tell(client, text)
             }
             Request::Compare { settings } => {
@@ -58,7 +60,7 @@ impl Monitor<'_> {
                 self.tell(client, text)
             }
             Request::Revert => {
-                let done = self.revert();
+                let done = if std::mem::take(&mut self.applied) { self.revert() } else { Ok(()) };
                 self.done(client, done);
                 None
             }
@@ -148,6 +150,11 @@ impl Monitor<'_> {
             self.done(client, Err(no_freezer()));
             return None;
         };
+        // It would not hear its stop signal.
+        if self.state == State::Stopping {
+            self.done(client, Err(Error::host("the container is being stopped")));
+            return None;
+        }
         if let Err(error) = freezer.freeze() {
             self.done(client, Err(error));
             return None;
