@@ -121,6 +121,26 @@ fn a_down_by_a_profile_takes_nothing_from_containers_that_are_not_in_it() {
 }
 
 #[test]
+fn one_whose_monitor_hangs_takes_no_time_from_those_it_depends_on() {
+    let sandbox = Sandbox::new();
+    let keys = format!("requires = ['{}']", sandbox.name("a"));
+    // Its end takes a moment: it can not have been said when somebody looks at once.
+    let slow = "trap 'sleep 1; exit 0' PWR; sleep 1000 & wait";
+    let file = &board(&sandbox, &[("a", slow, ""), ("hangs", SLEEP, &keys)]);
+    assert_eq!(sandbox.boardbox(&["up", "-q", file]).code, 0);
+    let [a, hangs] = ["a", "hangs"].map(|name| sandbox.name(name));
+    let monitor = sandbox.pid("monitor", &hangs);
+    assert_eq!(sandbox.sh(&format!("kill -STOP {monitor}")).code, 0);
+    // It is given a minute beyond the time for all of them.
+    let (code, err) = end(begin(&sandbox, &["down", "-t", "0"]));
+    assert!(code == Some(6) && err.contains(&format!("container \"{hangs}\": no answer within ")), "{err}");
+    assert!(!err.contains(&a) && !runs(&sandbox, "a"), "{err}");
+    assert_eq!(sandbox.sh(&format!("kill -CONT {monitor}")).code, 0);
+    assert_eq!(sandbox.boardbox(&["down", "-q"]).code, 0);
+    gone(&sandbox, &["a", "hangs"]);
+}
+
+#[test]
 fn a_start_that_no_one_can_ask_yet_ends_by_itself() {
     let sandbox = Sandbox::new();
     let file = &board(&sandbox, &[("a", SLEEP, "")]);

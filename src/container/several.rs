@@ -326,14 +326,15 @@ pub fn stop(
     let now = || begun.elapsed().as_millis() as u64;
     let end = timeout.as_millis() as u64;
     let mut sequence = Sequence::stopping(names, profile);
-    let mut waiting: Vec<(usize, OwnedFd)> = Vec::new();
+    // Which, its monitor, and when nobody waits for it any longer: one that hangs takes no time from those after it.
+    let mut waiting: Vec<(usize, OwnedFd, u64)> = Vec::new();
     let mut errors: Vec<Error> = Vec::new();
     loop {
         while let Some(Act::Begin(index)) = sequence.next(now()) {
             let Some(name) = names.get(index) else { continue };
             let timeout_ms = end.saturating_sub(now()).min(u64::from(NEVER - 1)) as u32;
             match client::say(name, &Request::Stop { timeout_ms, signal: 0 }, Some(client::PROMPT)) {
-                Ok(monitor) => waiting.push((index, monitor)),
+                Ok(monitor) => waiting.push((index, monitor, end.max(now()) + CLEARING_UP)),
                 Err(error) => {
                     match error.kind {
                         Kind::NotRunning => errors.extend(stale::clear_recorded(name).err()),
@@ -346,11 +347,11 @@ pub fn stop(
         if sequence.is_over() {
             break;
         }
-        let left = (end + CLEARING_UP).saturating_sub(now());
-        let fds: Vec<BorrowedFd<'_>> = waiting.iter().map(|(_, monitor)| monitor.as_fd()).collect();
+        let left = waiting.iter().map(|(.., late)| late.saturating_sub(now())).min().unwrap_or(SLEEP);
+        let fds: Vec<BorrowedFd<'_>> = waiting.iter().map(|(_, monitor, _)| monitor.as_fd()).collect();
         let news = poll::any_readable(&fds, Duration::from_millis(left.min(SLEEP)))?;
         let mut still = Vec::new();
-        for (place, (index, monitor)) in waiting.into_iter().enumerate() {
+        for (place, (index, monitor, late)) in waiting.into_iter().enumerate() {
             let Some(name) = names.get(index) else { continue };
             let answer = match news.contains(&place) {
                 true => client::hear(name, &monitor).map(|answer| {
@@ -358,11 +359,11 @@ pub fn stop(
                         note(name, text);
                     }
                 }),
-                false if left > 0 => {
-                    still.push((index, monitor));
+                false if now() < late => {
+                    still.push((index, monitor, late));
                     continue;
                 }
-                false => Err(client::late(name, Some(Duration::from_millis(end + CLEARING_UP)))),
+                false => Err(client::late(name, Some(Duration::from_millis(late)))),
             };
             if let Err(error) = answer
                 && error.kind != Kind::NotRunning
