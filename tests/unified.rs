@@ -81,30 +81,3 @@ fn what_v2_does_not_have_here_is_an_error_and_nothing_is_unlimited() {
         sandbox.assert_nothing_left(&[name]);
     }
 }
-
-#[test]
-fn plan_knows_the_hierarchy_that_up_would_mount() {
-    let sandbox = Sandbox::unified();
-    let unmounted = sandbox.sh(
-        "for target in $(sed -n 's/^[^ ]* [^ ]* [^ ]* [^ ]* \\([^ ]*\\) .* - cgroup2 .*/\\1/p' /proc/self/mountinfo); do umount $target || exit 1; done",
-    );
-    assert_eq!(unmounted.code, 0, "{unmounted:?}");
-    let (name, at) = (&sandbox.name("plan"), "/run/unified");
-    let file = &sandbox.file(
-        "board.toml",
-        &format!(
-            "[board]\nname = 't'\n[cgroup]\nlayout = 'v2'\nmountpoint = '{at}'\n[[container]]\nname = '{name}'\n\
-             rootfs = '/var/lib/lxc/temp/rootfs'\ncommand = ['/bin/sleep', '1000']\n"
-        ),
-    );
-    let said = sandbox.boardbox(&["plan", file]);
-    assert_eq!((said.code, said.err.as_str()), (0, ""), "{said:?}");
-    assert!(said.out.contains(&format!("make cgroup {at}/boardbox/{name} ")), "{said:?}");
-    assert_eq!(sandbox.boardbox(&["up", "-q", file]).code, 0);
-    // Freezing is v2's own.
-    let said = sandbox.boardbox(&["status"]);
-    assert!(said.out.contains(&format!("cgroup  freezer  {at} (cgroup v2), by up\n")), "{said:?}");
-    assert_eq!(sandbox.boardbox(&["down", "-q"]).code, 0);
-    sandbox.assert_nothing_left(&[name]);
-    assert!(!sandbox.sh("cat /proc/self/mounts").out.contains(at));
-}
