@@ -232,6 +232,28 @@ fn one_that_reboots_at_once_waits_in_between_and_can_be_stopped() {
     sandbox.assert_nothing_left(&[name]);
 }
 
+/// A relative path of an LXC file is from where it was started, for all of its lives.
+#[test]
+fn a_relative_mount_table_is_found_after_a_reboot() {
+    let sandbox = Sandbox::new();
+    let name = &sandbox.name("relative");
+    sandbox.file("table", "tmpfs mnt tmpfs size=64k,create=dir 0 0\n");
+    let file = sandbox.file(
+        "relative.conf",
+        &format!("lxc.rootfs = {ROOT}\nlxc.mount = table\nlxc.network.type = empty\n"),
+    );
+    let said = sandbox.sh(&format!(
+        "cd {} && {} start -f {file} -n {name} -- /bin/sh -c 'df /mnt | grep -q tmpfs && echo x >>/tmp/lives; exec reboot -f'",
+        sandbox.dir.display(),
+        env!("CARGO_BIN_EXE_boardbox")
+    ));
+    assert_eq!((said.code, said.err.as_str()), (0, ""), "{said:?}");
+    let lives = || sandbox.sh(&format!("wc -l <{ROOT}/tmp/lives")).out.trim().parse::<u32>().unwrap_or(0);
+    sandbox.until("a third life", || lives() >= 3);
+    assert_eq!(sandbox.boardbox(&["stop", name]).code, 0);
+    sandbox.assert_nothing_left(&[name]);
+}
+
 #[test]
 fn one_that_powers_itself_off_has_not_failed() {
     let sandbox = Sandbox::new();

@@ -10,6 +10,8 @@ use crate::sys::process::{self, Side};
 use crate::sys::pty;
 use nix::unistd::Pid;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::PathBuf;
+use std::sync::OnceLock;
 
 /// How to start.
 #[derive(Clone, Debug, Default)]
@@ -127,7 +129,10 @@ pub fn plan(container: &Container, options: &Options, host: &Host) -> Result<Vec
 /// What `lxc.mount` names is read when the container starts, not when the profile is.
 fn read_fstab(container: &Container) -> Result<Vec<Mount>> {
     let Some((path, origin)) = &container.fstab else { return Ok(Vec::new()) };
-    let text = std::fs::read(path).map_err(|error| {
+    // A relative one is from where the first life began: the others begin in /.
+    static HERE: OnceLock<PathBuf> = OnceLock::new();
+    let here = HERE.get_or_init(|| std::env::current_dir().unwrap_or_default());
+    let text = std::fs::read(here.join(path)).map_err(|error| {
         Error::io(format!("read mount table {path}"), &error).kind(Kind::Config).at(origin)
     })?;
     match std::str::from_utf8(&text) {
