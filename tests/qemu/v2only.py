@@ -45,7 +45,7 @@ def run(tap, boot, arch, only):
     code, said = board.run("find /sys/fs/cgroup -mindepth 1 -type d; cat /sys/fs/cgroup/cgroup.subtree_control")
     tap.case(code == 0 and not said.strip(), "v2 only: it leaves nothing, and no controller is passed down any more", said)
     for name, program in sorted(tests.items()):
-        code, said = board.run(f"cd {top} && BOARDBOX_TEST_LISTS={LISTS} {shlex.quote(program)}", 900)
+        code, said = board.run(f"cd {top} && BOARDBOX_TEST_LISTS={LISTS} BOARDBOX_TEST_SHARE=5 {shlex.quote(program)}", 900)
         result = re.search(r"test result: .*", said)
         tap.case(code == 0, f"v2 only: {name}: {result[0] if result else 'no result'}", said)
     board.power_off()
