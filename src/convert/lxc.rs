@@ -231,20 +231,14 @@ fn files(file: &mut Lines, c: &Container) {
 
 fn network(file: &mut Lines, c: &Container) {
     // Without any interface it has the host's network to LXC 0.9.0, and is alone to today's.
-    match (c.own_network && c.network.is_empty(), file.old) {
-        (true, true) => {
-            file.gap();
-            file.line("network", "network.type", "empty");
-        }
-        (true, false) => {
-            file.gap();
-            file.line("network", "net.0.type", "empty");
-        }
-        (false, false) if !c.own_network => {
-            file.gap();
-            file.line("network", "net.0.type", "none");
-        }
-        _ => {}
+    let kind = match (c.own_network, c.network.is_empty(), file.old) {
+        (true, true, _) => Some("empty"),
+        (false, _, false) => Some("none"),
+        _ => None,
+    };
+    if let Some(kind) = kind {
+        file.gap();
+        file.line("network", if file.old { "network.type" } else { "net.0.type" }, kind);
     }
     for (number, nic) in c.network.iter().enumerate() {
         file.gap();
